@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from math import inf
 from typing import Any, TypeVar, overload
@@ -20,7 +21,7 @@ from polycloud.errors import (
     ProviderError,
     error_from_status,
 )
-from polycloud.http.messages import RawResponse, Request, Sender, require_size
+from polycloud.http.messages import CHUNK, RawResponse, Request, Sender, require_size
 from polycloud.utils.status import HTTPStatus
 
 __all__ = ["COMMAS", "JsonResponse", "Response"]
@@ -87,6 +88,11 @@ class Response:
             body.write(piece)
             require_size(body.tell(), limit)
         return body.getvalue()
+
+    @property
+    def _buffer(self) -> bytes | memoryview:
+        """The content, without a copy of a very long body."""
+        return self.raw.buffer if self.raw.chunks is None else self.content
 
     @cached_property
     def body(self) -> str:
@@ -161,7 +167,11 @@ class Response:
         three bytes at least (`[],`), so shorter bodies need not be searched.
         """
         limit = self.connection.value_limit
-        if 2 * len(self.content) > 3 * limit and sum(map(self.content.count, marks)) > limit:
+        body = self._buffer
+        if 2 * len(body) <= 3 * limit:
+            return
+        pieces = (bytes(body[at : at + CHUNK]) for at in range(0, len(body), CHUNK))
+        if sum(piece.count(mark) for piece in pieces for mark in marks) > limit:
             raise self.malformed(f"the response has more than {limit:,} values (value_limit=)")
 
     def malformed(self, problem: str) -> MalformedResponseError:
@@ -203,7 +213,7 @@ class JsonResponse(Response):
         """
         if not super().success():
             return False
-        if self.raw.chunks is None and self.raw.body.lstrip()[:1] == b"<":
+        if self.raw.chunks is None and re.match(rb"\s*+<", self.raw.buffer):
             raise self.malformed("the response must be JSON")
         return True
 
@@ -233,7 +243,7 @@ class JsonResponse(Response):
         """
         self.require_few_values(*counted)
         try:
-            return decoder(type_, strict=False).decode(self.content)
+            return decoder(type_, strict=False).decode(self._buffer)
         except msgspec.ValidationError as error:
             raise self.malformed(f"the response is not as documented: {error}") from None
         except RecursionError:
@@ -250,11 +260,19 @@ class JsonResponse(Response):
     ) -> list[T]:
         """Return what `build` makes of parts of the body, each decoded as `type_`, with its bytes.
 
-        Raises the error of decoding the body as the type that `complete` returns, since that names a field by
-        its complete path.
+        Errors are those of `decoding_all`.
+        """
+        with self.decoding_all(complete):
+            return built(raws, type_, build)
+
+    @contextmanager
+    def decoding_all(self, complete: Callable[[], Any]) -> Iterator[None]:
+        """For errors in parts, raise that of decoding the body as the type that `complete` returns.
+
+        It names a field by its complete path.
         """
         try:
-            return built(raws, type_, build)
+            yield
         except UNDECODABLE:
             self.decode(complete())
             raise

@@ -114,16 +114,25 @@ class Request(msgspec.Struct, frozen=True):
 class RawResponse(msgspec.Struct):
     """A response: `body` is complete, unless the request has `stream`: then `chunks` yields it.
 
-    `refused` says that the provider itself certainly did nothing, whatever the status.
+    `buffer` is the body too, but of a very long one the memory that it was received into: what can read a
+    `memoryview` saves the copy. `refused` says that the provider itself certainly did nothing, whatever the
+    status.
     """
 
     status: int
     reason: str
     headers: Headers
-    body: bytes = b""
+    buffer: bytes | memoryview = b""
     chunks: Iterator[bytes] | None = None
     close: Callable[[], None] = lambda: None
     refused: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """The body as bytes."""
+        if not isinstance(self.buffer, bytes):
+            self.buffer = bytes(self.buffer)
+        return self.buffer
 
     def __repr__(self) -> str:
         return f"<RawResponse {self.status}>"  # headers and body may hold secrets
