@@ -19,7 +19,8 @@ from polycloud import config
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.concurrency.calls import call_options
-from polycloud.config import ConfigError, ConfigWarning
+from polycloud.config import ConfigError, ConfigWarning, secrets
+from polycloud.config.settings import OPTIONS
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnknownProviderError
 from polycloud.sandbox import Sandbox
@@ -257,7 +258,7 @@ def test_a_fifo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         config.profiles()
 
 
-@pytest.mark.parametrize("name", config.OPTIONS)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_a_secret_in_the_wrong_place(write: Write, name: str) -> None:
     """No error shows a text that stands at an option, since it may be the secret, however long it is."""
     for secret in (SECRET, f"{SECRET}?/#" + "x" * 300):
@@ -406,7 +407,7 @@ def test_a_command_that_prints_no_text(write: Write) -> None:
 
 def test_a_command_that_hangs(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that does not end is ended, whoever else still holds what it prints to."""
-    monkeypatch.setattr(config, "SECRET_TIMEOUT", 0.2)
+    monkeypatch.setattr(secrets, "SECRET_TIMEOUT", 0.2)
     write(f"{LAB}password = {{ command = \"sh -c 'sleep 30; echo {SECRET}'\" }}\n")
     began = time.monotonic()
     assert refused().endswith("password: the command 'sh' did not end within 0.2 s")

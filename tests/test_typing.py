@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from collections.abc import Iterator, Mapping
+from typing import Any, assert_type, get_overloads
+
+import pytest
 
 import polycloud
 from polycloud import aio
+from polycloud.compute import providers as compute
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.dummy import DummyNodeDriver
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
@@ -13,15 +17,26 @@ from polycloud.compute.drivers.linode import LinodeNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
 from polycloud.compute.drivers.openstack import OpenStackNodeDriver
 from polycloud.compute.types import Provider
+from polycloud.dns import providers as dns
 from polycloud.dns.drivers.digitalocean import DigitalOceanDNSDriver
 from polycloud.dns.drivers.dummy import DummyDNSDriver
 from polycloud.dns.drivers.linode import LinodeDNSDriver
 from polycloud.fleet import Fleet, Result
+from polycloud.loadbalancer import providers as loadbalancer
 from polycloud.loadbalancer.drivers.digitalocean import DigitalOceanLBDriver
 from polycloud.loadbalancer.drivers.dummy import DummyLBDriver
 from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
 from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
 from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
+from polycloud.storage import providers as storage
+
+SERVICES: list[tuple[str, str, Mapping[Any, tuple[str, str]]]] = [
+    ("Compute", "ComputeProvider", compute.DRIVERS),
+    ("DNS", "DNSProvider", dns.DRIVERS),
+    ("LoadBalancing", "LBProvider", loadbalancer.DRIVERS),
+    ("Storage", "StorageProvider", storage.DRIVERS),
+]
+"""Each service as the overloads name it, its providers, and their drivers."""
 
 
 def test_connect_has_the_drivers_type() -> None:
@@ -46,6 +61,48 @@ def test_connect_has_the_drivers_type() -> None:
     assert_type(aio.connect("linode", "t", service="loadbalancer"), aio.AsyncLBDriver[LinodeLBDriver])
     assert_type(aio.connect("dummy", "t", service="loadbalancer"), aio.AsyncLBDriver[DummyLBDriver])
     assert_type(aio.connect("haproxy", port=1, service="loadbalancer"), aio.AsyncLBDriver[HAProxyDriver])
+
+
+@pytest.mark.parametrize("connect", [polycloud.connect, aio.connect])
+def test_every_driver_has_its_type(connect: Any) -> None:
+    """`connect` and `aio.connect` know the driver of each provider of each service by name and constant."""
+    known = {
+        (service, name): returned.removesuffix("]").rpartition("[")[2]
+        for overload in get_overloads(connect)
+        for service, name, returned in stated(overload.__annotations__)
+    }
+    drivers = {
+        (service, f"{prefix}.{provider.name}", f"'{provider}'", klass)
+        for service, prefix, providers in SERVICES
+        for provider, (_, klass) in providers.items()
+    }
+    wanted = {(service, name): klass for service, *names, klass in drivers for name in names}
+    assert {key: known.get(key) for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("service", [compute, dns, loadbalancer, storage])
+def test_get_driver_has_the_drivers_type(service: Any) -> None:
+    """The `get_driver` of a service knows the class of each of its providers by name and constant."""
+    overloads = [overload.__annotations__ for overload in get_overloads(service.get_driver)]
+    known = {
+        name: one["return"].removeprefix("type[").removesuffix("]")
+        for one in overloads
+        for name in names_in(one["provider"])
+    }
+    for provider, (_, klass) in service.DRIVERS.items():
+        assert known.get(f"Provider.{provider.name}") == known.get(f"'{provider}'") == klass
+
+
+def stated(annotations: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """The service, each name of the provider, and the type that an overload states."""
+    service = annotations["service"].removesuffix(" | None")
+    for name in names_in(annotations["provider"]):
+        yield service, name, annotations["return"]
+
+
+def names_in(literal: str) -> list[str]:
+    """The names in a type such as "Literal[Provider.EC2, 'ec2']"."""
+    return literal.removeprefix("Literal[").removesuffix("]").split(", ")
 
 
 def test_a_fleet_has_its_drivers_type() -> None:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polycloud.version import __version__
-
 if TYPE_CHECKING:
     from polycloud.common.providers import DriverType, get_driver
     from polycloud.concurrency.calls import call_options
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     from polycloud.http.retry import RetryPolicy
     from polycloud.libcloud import install_as_libcloud
     from polycloud.tracing.hooks import add_hook
+    from polycloud.version import __version__
 
 __all__ = [
     "AmbiguousCreateError",
@@ -80,6 +79,7 @@ __all__ = [
 _HOMES = {
     "DriverType": "polycloud.common.providers",
     "RetryPolicy": "polycloud.http.retry",
+    "__version__": "polycloud.version",
     "add_hook": "polycloud.tracing.hooks",
     "call_options": "polycloud.concurrency.calls",
     "connect": "polycloud.config",

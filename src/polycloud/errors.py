@@ -69,7 +69,6 @@ __all__ = [
     "translated",
 ]
 
-E = TypeVar("E", bound="ProviderHTTPError")
 UNAUTHORIZED = 401
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = 500
@@ -210,6 +209,7 @@ class ProviderHTTPError(ProviderError):
 
 
 BaseHTTPError = ProviderHTTPError
+E = TypeVar("E", bound=ProviderHTTPError)
 
 
 def translated(error: ProviderHTTPError, ours: E) -> E:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from polycloud import aio
+from polycloud import aio, config
 from polycloud.aio.driver import Awaited, Iterated
 from polycloud.common.base import JsonResponse
 from polycloud.common.tokens import Token, TokenConnection
@@ -54,6 +54,26 @@ def test_every_operation_is_there() -> None:
         kind = Iterated if iterates else Awaited
         assert isinstance(awaited, kind), f"{name} = {kind.__name__}(NodeDriver.{name}) is missing"
         assert (awaited.name, awaited.__doc__) == (name, getattr(NodeDriver, name).__doc__)
+
+
+def test_accounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`aio.connect` finds an account as `polycloud.connect` does: by profile and by variables."""
+    file = tmp_path / "config.toml"
+    file.write_text('[profiles.lab]\nprovider = "digitalocean"\ntoken = "from the file"\n')
+    file.chmod(0o600)
+    monkeypatch.setenv("POLYCLOUD_CONFIG", str(file))
+    monkeypatch.setenv("DIGITALOCEAN_TOKEN", "from the environment")
+    for cloud, token in (
+        (aio.connect(profile="lab"), "from the file"),
+        (aio.connect(), "from the file"),
+        (aio.connect("digitalocean"), "from the environment"),
+        (aio.connect("digitalocean", "given"), "given"),
+    ):
+        assert isinstance(cloud, aio.AsyncNodeDriver)
+        assert isinstance(cloud.driver, DigitalOceanNodeDriver)
+        assert cloud.driver.key == token
+    with pytest.raises(config.ConfigError, match=r"no profile is called 'lap'.*the nearest are lab"):
+        aio.connect(profile="lap")
 
 
 async def everything(call: Call, folder: Path) -> list[Any]:

@@ -22,11 +22,26 @@ LATER = [
     "socket",
     "ssl",
     "string",
+    "threading",
     "urllib.parse",
+    "weakref",
     "xml.etree.ElementTree",
 ]
 PACKAGE = "polycloud.compute.drivers."
-OF_OURS = ["aio", "config", "compute.deployment", "concurrency.bridge", "http.protocol", "tracing"]
+OF_OURS = [
+    "aio",
+    "common.checking",
+    "common.polling",
+    "common.xmlresponse",
+    "compute.deployment",
+    "compute.running",
+    "concurrency.bridge",
+    "config",
+    "http.protocol",
+    "tracing",
+    "utils.headers",
+    "version",
+]
 DRIVERS = {"digitalocean": ["token"], "nephoscale": ["user", "password"]}
 CODE = """
 import sys, polycloud

@@ -119,6 +119,30 @@ def test_value_limit_raised(kind: str) -> None:
         assert len(read(web, value_limit=4000)) in {600, 1000, 1100}
 
 
+def test_very_long() -> None:
+    """A body of more than 4 MiB is decoded where it was received, and is bytes for who asks for them."""
+    things = [{"a": number, "b": "x" * 100} for number in range(40_000)]
+    body = json.dumps(things).encode()
+    with serve(lambda _: Answer(200, body)) as web:
+        response = connection(JsonConnection, web).request("/")
+        assert response.decode(list[Thing])[-1].a == 39_999
+        assert isinstance(response.raw.buffer, memoryview)
+        assert (response.object, response.content, response.raw.body) == (things, body, body)
+        with pytest.raises(MalformedResponseError, match="more than 79,998 values"):
+            connection(JsonConnection, web, value_limit=79_998).request("/").decode(list[Thing], (b",",))
+        exactly = connection(JsonConnection, web, value_limit=79_999).request("/")
+        assert len(exactly.decode(list[Thing], (b",",))) == 40_000
+
+
+@pytest.mark.parametrize("kind", [JsonConnection, XmlConnection])
+def test_very_long_page(kind: type[Connection]) -> None:
+    """A very long HTML page in place of a response is refused, and the error has its beginning."""
+    body = b" " * 100 + b"<html>" + b"busy " * MEGABYTE
+    with serve(lambda _: Answer(200, body)) as web:
+        with pytest.raises(MalformedResponseError, match=r"must be (JSON|XML).*busy"):
+            connection(kind, web).request("/")
+
+
 @pytest.mark.parametrize(
     ("value", "type_"), [(b"[]", Any), (b"{}", list[Thing]), (b"0", list[msgspec.Raw])], ids=str
 )

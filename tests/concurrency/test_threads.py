@@ -363,7 +363,8 @@ def test_connections_do_not_share_tokens() -> None:
 TYPES = """
 import threading, time, msgspec
 from polycloud.common.base import Connection, JsonResponse
-from polycloud.http.messages import Headers, RawResponse
+from polycloud.http.messages import RawResponse
+from polycloud.utils.headers import Headers
 
 began = threading.Event()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polycloud.common import xmltree
 from polycloud.common.aws.xml import local_name, plain, plain_root
-from polycloud.common.response import XmlResponse, XMLRPCResponse
+from polycloud.common.xmlresponse import XmlResponse, XMLRPCResponse
 from polycloud.errors import MalformedResponseError, PolycloudError
 from support.fuzz import answer, outcome, peak, scrambled
 from support.web import Web, serve
@@ -182,7 +182,7 @@ def test_the_traps_work(web: Web) -> None:
 
 BOMBS = {
     "deep nesting": b"<a>" * 100_000 + b"</a>" * 100_000,
-    "open ends": b"<a>" * 200_000,
+    "open ends": b"<a>" * 50_000,
     "many attributes": b"<a %s/>" % b" ".join(b"a%d=''" % n for n in range(20_000)),
     "many references": b"<a>" + b"&#65;" * 100_000 + b"</a>",
     "many namespaces": b"<a>" + b"".join(b"<b xmlns:x%d='u%d'/>" % (n, n) for n in range(10_000)) + b"</a>",

@@ -72,6 +72,30 @@ def test_any_split_gives_the_same_response(data: bytes, method: str, places: lis
     assert outcome(split(data, places), method) == outcome([data], method)
 
 
+@given(
+    body=st.binary(min_size=3, max_size=40),
+    surplus=st.binary(max_size=3),
+    start=st.integers(0, 40),
+    skipped=st.integers(1, 40),
+    places=st.lists(st.integers(0, 400)),
+)
+def test_skipped_bytes_count(
+    body: bytes, surplus: bytes, start: int, skipped: int, places: list[int]
+) -> None:
+    """A body of known length ends in the same place when the transport receives a part of it by itself."""
+    start = min(start, len(body) - 2)
+    skipped = min(skipped, len(body) - start - 1)
+    reader = ResponseReader("GET")
+    reader.receive(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body[:start])
+    assert reader.rest() == len(body) - start
+    reader.skip(skipped)
+    for piece in split(body[start + skipped :] + surplus, places):
+        reader.receive(piece)
+    assert b"".join(reader.take()) == body[:start] + body[start + skipped :]
+    assert (reader.complete, reader.body_size, reader.rest()) == (True, len(body), 0)
+    assert (reader.surplus, reader.keep_alive) == (bool(surplus), not surplus)
+
+
 @given(data=st.binary(max_size=60), places=st.lists(st.integers(0, 400)), chunked=st.booleans())
 def test_any_bytes_end_in_a_response_or_an_error(data: bytes, places: list[int], chunked: bool) -> None:
     """Random bytes, in headers and among chunks, end in a complete response or an error of our tree."""

@@ -239,6 +239,7 @@ def test_a_dripping_body_ends_at_the_deadline(send: Send, stream: bool) -> None:
         b"",
         b"garbage\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 700_000,
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
         b"HTTP/1.1 banana\r\n\r\n",
@@ -249,6 +250,34 @@ def test_broken_responses(send: Send, response: bytes) -> None:
     """Whatever breaks on the wire is a TransportError."""
     with raw_answers(response) as web, pytest.raises(TransportError):
         send(Request("GET", web.url), identity)
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_long_bodies(world: World, certificate: Certificate, secure: bool) -> None:
+    """Bodies of any length arrive unchanged, one after another on one connection, over TLS too."""
+    body = os.urandom(6_000_000)
+    sizes = (65_535, 65_536, 65_537, 140_000, len(body), 1)
+
+    def respond(seen: Seen) -> Answer:
+        return Answer(200, body[: int(seen.path[1:])], {"X-Connection": str(seen.connection)})
+
+    with serve(respond, certificate.server_context() if secure else None) as web:
+        url = f"https://localhost:{web.port}" if secure else web.url
+        requests = [Request("GET", f"{url}/{size}") for size in sizes]
+        options = {"ca_cert": str(certificate.cert)} if secure else {}
+        responses = world(lambda transport: list(map(transport.send, requests)), **options)
+    assert [response.body for response in responses] == [body[:size] for size in sizes]
+    assert {response.headers["x-connection"] for response in responses} == {"1"}
+
+
+def test_bytes_after_a_long_body(world: World) -> None:
+    """Bytes after a long body are no part of it, nor of the response to the next request."""
+    body = os.urandom(300_000)
+    sent = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with raw_answers(sent + b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", sent) as web:
+        request = Request("GET", web.url)
+        responses = world(lambda transport: [transport.send(request), transport.send(request)])
+    assert [response.body for response in responses] == [body, body]
 
 
 def test_undecodable_body(send: Send) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,8 +36,6 @@ from polycloud.sandbox import Sandbox
 from polycloud.testing import ComputeConformance
 from polycloud.testing.conformance.base import rules
 from support import suites
-
-pytest_plugins = ["pytester"]
 
 RULES = rules(ComputeConformance)
 VOLUMES = "list_volumes create_volume attach_volume detach_volume destroy_volume"
@@ -545,12 +544,12 @@ Judge = Callable[..., suites.Outcome]
 
 
 @pytest.fixture
-def judge(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
+def judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
     """Runs the rules with these numbers, or all, on a driver class of this file."""
 
     def run(kind: type[Any], *numbers: str) -> suites.Outcome:
         suite = SeededNephoscale if issubclass(kind, NephoscaleNodeDriver) else SeededDummy
-        return suites.judge(pytester, monkeypatch, __file__, suite, kind, numbers)
+        return suites.judge(monkeypatch, tmp_path, __file__, suite, kind, numbers)
 
     return run
 

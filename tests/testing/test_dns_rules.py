@@ -30,8 +30,6 @@ from polycloud.testing import DNSConformance
 from polycloud.testing.conformance.base import rules
 from support import suites
 
-pytest_plugins = ["pytester"]
-
 RULES = rules(DNSConformance)
 
 # Faults of a driver that keeps everything in memory
@@ -475,12 +473,12 @@ Judge = Callable[..., suites.Outcome]
 
 
 @pytest.fixture
-def judge(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
+def judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
     """Runs the rules with these numbers, or all, on a driver class of this file."""
 
     def run(kind: type[Any], *numbers: str) -> suites.Outcome:
         suite = SeededDigitalOcean if issubclass(kind, DigitalOceanDNSDriver) else SeededDummy
-        return suites.judge(pytester, monkeypatch, __file__, suite, kind, numbers)
+        return suites.judge(monkeypatch, tmp_path, __file__, suite, kind, numbers)
 
     return run
 

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,8 +41,6 @@ from polycloud.testing import LBConformance
 from polycloud.testing.conformance.base import rules
 from support import suites
 from support.balancers import KEY, SmallCloud, SmallLBDriver
-
-pytest_plugins = ["pytester"]
 
 RULES = rules(LBConformance)
 
@@ -715,13 +714,13 @@ Judge = Callable[..., suites.Outcome]
 
 
 @pytest.fixture
-def judge(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Judge:
+def judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
     """Runs the rules with these numbers, or all, on a driver class of this file."""
 
     def run(kind: type[Any], *numbers: str) -> suites.Outcome:
         suites_of = {Given: SeededGiven, SmallLBDriver: SeededSmall, DummyLBDriver: SeededDummy}
         suite = next(suite for base, suite in suites_of.items() if issubclass(kind, base))
-        return suites.judge(pytester, monkeypatch, __file__, suite, kind, numbers)
+        return suites.judge(monkeypatch, tmp_path, __file__, suite, kind, numbers)
 
     return run
 

@@ -12,8 +12,6 @@ from polycloud.testing.cleanup import RUN
 from polycloud.testing.conformance.base import number_of
 from support import good, suites
 
-pytest_plugins = ["pytester"]
-
 SOURCE = Path(good.__file__).read_text(encoding="utf-8")
 RETRIED = """        try:
             return creation.send()
@@ -139,19 +137,17 @@ Broken = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
-def broken(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Broken:
+def broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Broken:
     """Returns why rules of these, or of all if there are none, are broken, or skipped, for a source."""
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take seconds to load
-
     # A faulty driver of an earlier test has left something over, after which a run waits no longer
     monkeypatch.setattr(RUN, "_patient", True)
 
     def run(source: str, rules: str, outcome: str = "failed") -> dict[str, str]:
-        file = pytester.makepyfile(test_good=source)
-        only = f"python_functions={suites.collected({*rules.split()})}"
-        record = pytester.inline_run("--import-mode=importlib", "--assert=plain", "-o", only, file)
-        reports = record.getreports("pytest_runtest_logreport")
-        assert reports, "nothing was run"
+        folder = tmp_path / str(len([*tmp_path.iterdir()]))  # a module is named after its folder, too
+        folder.mkdir()
+        file = folder / "mutated.py"
+        file.write_text(source, encoding="utf-8")
+        reports = suites.run(monkeypatch, folder, file, "Test*", rules.split())
         found = [report for report in reports if report.outcome == outcome]
         return {number_of(report.nodeid.rpartition("::")[2]): str(report.longrepr) for report in found}
 

@@ -34,8 +34,6 @@ from polycloud.testing import StorageConformance
 from polycloud.testing.conformance.base import rules
 from support import suites
 
-pytest_plugins = ["pytester"]
-
 RULES = rules(StorageConformance)
 
 # Faults of a driver that keeps everything in memory
@@ -630,9 +628,7 @@ def cloud() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def judge(
-    request: pytest.FixtureRequest, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> Judge:
+def judge(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
     """Runs rules of the suite on a driver class of this file."""
 
     def run(kind: type[Any], numbers: str) -> suites.Outcome:
@@ -640,7 +636,7 @@ def judge(
         if issubclass(kind, S3StorageDriver):
             suite, cloud = SeededS3, request.getfixturevalue("cloud")
             monkeypatch.setenv("SEEDED_CLOUD", " ".join((cloud.url, *cloud.credentials)))
-        return suites.judge(pytester, monkeypatch, __file__, suite, kind, numbers.split())
+        return suites.judge(monkeypatch, tmp_path, __file__, suite, kind, numbers.split())
 
     return run
 

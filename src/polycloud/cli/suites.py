@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from polycloud import testing
 from polycloud.cli import output
-from polycloud.common.base import Connection
+from polycloud.common.connection import Connection
 from polycloud.errors import PolycloudError
 from polycloud.testing.cleanup import LEFT_OVER
 

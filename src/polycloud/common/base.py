@@ -9,7 +9,8 @@ from polycloud.common.connection import (
 )
 from polycloud.common.driver import BaseDriver
 from polycloud.common.polling import PollingConnection
-from polycloud.common.response import JsonResponse, Response, XmlResponse, XMLRPCResponse
+from polycloud.common.response import JsonResponse, Response
+from polycloud.common.xmlresponse import XmlResponse, XMLRPCResponse
 
 __all__ = [
     "BaseDriver",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from polycloud.common.arguments import require_count
-from polycloud.common.base import BaseDriver, ConnectionKey
+from polycloud.common.connection import ConnectionKey
+from polycloud.common.driver import BaseDriver
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.utils.values import shown
 

@@ -15,7 +15,6 @@ import msgspec
 from polycloud.errors import InvalidArgumentError
 from polycloud.http.messages import Request
 from polycloud.utils.values import shown
-from polycloud.version import __version__
 
 __all__ = [
     "build_request",
@@ -156,8 +155,14 @@ def _body_start(body: Any) -> int | None:
 
 
 def _require_headers(headers: Mapping[str, str]) -> None:
+    try:
+        values = "".join(headers.values())
+        if values.isascii() and values.isprintable() and all(map(_is_token, headers)):
+            return  # nearly always
+    except TypeError:
+        pass
     for name, value in headers.items():
-        if not isinstance(name, str) or not name or not IN_HEADER_NAME.issuperset(name):
+        if not _is_token(name):
             message = f"a header's name must be a token such as X-Request-Id, got {shown(name)}"
             raise InvalidArgumentError(message)
         if not isinstance(value, str):
@@ -166,6 +171,11 @@ def _require_headers(headers: Mapping[str, str]) -> None:
             raise InvalidArgumentError(f"header {name!r} must not contain a line break or NUL")
         if not value.isascii():
             raise InvalidArgumentError(f"header {name!r} must be ASCII; percent-encode other characters")
+
+
+@lru_cache(maxsize=256)
+def _is_token(name: Any) -> bool:
+    return isinstance(name, str) and bool(name) and IN_HEADER_NAME.issuperset(name)
 
 
 def _form(argument: str, fields: Mapping[str, Any]) -> str:
@@ -221,6 +231,8 @@ def url_prefix(secure: bool, host: str, port: int, request_path: str) -> str:
 @lru_cache(maxsize=256)
 def fixed_headers(name: str | None, words: tuple[str, ...]) -> Mapping[str, str]:
     """Return the headers that are the same in all requests of a connection."""
+    from polycloud.version import __version__
+
     agent = " ".join([f"polycloud/{__version__}", *([f"({name})"] if name else []), *words])
     return {"User-Agent": agent, "Accept-Encoding": "gzip, deflate"}
 

@@ -51,29 +51,19 @@ Kinds = tuple[type, ...]
 
 
 class ArgumentChecks:
-    """The checks of the arguments of `fn`, a method; `owner` is its class, if it may override another method.
+    """Checks the arguments of the method `fn`; `overridden` are those that it overrides, nearest first."""
 
-    Annotations are read at the first call with arguments: importing a driver must not take that long.
-    """
+    def __init__(self, fn: Callable[..., Any], overridden: Iterable[Callable[..., Any]]) -> None:
+        self._by_position, self._by_name = _checks_of(fn, overridden)
 
-    def __init__(self, fn: Callable[..., Any], owner: type | None = None) -> None:
-        self._fn = fn
-        self._owner = owner
-        self._checks: tuple[list[_Check | None], dict[str, _Check]] | None = None
-
-    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def require(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Check a call; the first of `args` is the driver. Raises `InvalidArgumentError`."""
-        if self._checks is None:
-            bases = () if self._owner is None else self._owner.__mro__[1:]
-            name = self._fn.__name__
-            self._checks = _checks_of(self._fn, [vars(base)[name] for base in bases if name in vars(base)])
-        by_position, by_name = self._checks
-        for check, value in zip(by_position, args[1:], strict=False):  # too many are a TypeError later
+        for check, value in zip(self._by_position, args[1:], strict=False):  # too many are a TypeError later
             if check is not None:
                 check.require(args[0], value)
         for name, value in kwargs.items():
-            if name in by_name:
-                by_name[name].require(args[0], value)
+            if name in self._by_name:
+                self._by_name[name].require(args[0], value)
 
 
 class _Check(msgspec.Struct, frozen=True):

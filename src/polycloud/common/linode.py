@@ -24,11 +24,11 @@ import msgspec
 
 from polycloud.common import arguments
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection, BearerDriver
 from polycloud.common.credentials import Credential
 from polycloud.common.pagination import Page, each_of_pages, number_pages
 from polycloud.common.payload import Item, value_of
+from polycloud.common.response import JsonResponse
 from polycloud.concurrency import waiting
 from polycloud.errors import (
     ConflictError,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from polycloud.common.base import Connection, JsonResponse
+from polycloud.common.connection import Connection
+from polycloud.common.response import JsonResponse
 from polycloud.http.messages import TransportOptions
 from polycloud.http.retry import RetryPolicy
 

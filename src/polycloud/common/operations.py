@@ -6,22 +6,47 @@ The base driver of a service declares each operation with `optional` (the base r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from types import FunctionType
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
 
-from polycloud.common.base import BaseDriver
-from polycloud.common.checking import ArgumentChecks
 from polycloud.common.creation import creates, creating
+from polycloud.common.driver import BaseDriver
 from polycloud.concurrency.calls import as_operation
 from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.utils.values import shown
+
+if TYPE_CHECKING:
+    from polycloud.common.checking import ArgumentChecks
 
 __all__ = ["OperationsDriver", "optional", "template"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class _Check:
+    """Checks the arguments of a method; `owner` is its class, if it may override another method.
+
+    Annotations are read at the first call with arguments: importing a driver must not take that long.
+    """
+
+    __slots__ = ("_checks", "_fn", "_owner")
+
+    def __init__(self, fn: Callable[..., Any], owner: type | None = None) -> None:
+        self._fn = fn
+        self._owner = owner
+        self._checks: ArgumentChecks | None = None
+
+    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        if self._checks is None:
+            from polycloud.common.checking import ArgumentChecks
+
+            inherited = () if self._owner is None else map(vars, self._owner.__mro__[1:])
+            name = self._fn.__name__
+            self._checks = ArgumentChecks(self._fn, [names[name] for names in inherited if name in names])
+        self._checks.require(args, kwargs)
 
 
 def optional(fn: Callable[P, R]) -> Callable[P, R]:
@@ -43,7 +68,7 @@ def template(*needs: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare an operation that the base implements for drivers that offer all of `needs`."""
 
     def mark(fn: Callable[P, R]) -> Callable[P, R]:
-        check = ArgumentChecks(fn)
+        check = _Check(fn)
 
         @wraps(fn)
         def carry_out(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -76,7 +101,7 @@ class OperationsDriver(BaseDriver):
         for name, member in list(vars(cls).items()):
             if isinstance(member, FunctionType) and not name.startswith("_"):
                 declared = hasattr(member, "needs")  # it refuses, or checks by itself
-                check = None if declared else ArgumentChecks(member, cls)
+                check = None if declared else _Check(member, cls)
                 setattr(cls, name, as_operation(creates(member) if creating(name) else member, check))
 
     @classmethod

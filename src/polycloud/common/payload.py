@@ -7,10 +7,11 @@ time crash it. So decoders are made one after another under a lock, and a fork w
 # Without `from __future__ import annotations`: typing would compile those of `Item`, at each import
 
 import os
-import threading
-from collections.abc import Callable, Iterable
+from _thread import RLock  # threading takes longer to import
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import repeat, tee
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ __all__ = [
     "Item",
     "LazyExtra",
     "built",
+    "copies",
     "decode",
     "decoder",
     "identity",
@@ -39,7 +41,7 @@ UNDOCUMENTED = (AttributeError, LookupError, RecursionError, TypeError, ValueErr
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoders raise."""
 
-_lock = threading.RLock()  # a signal handler may come in the middle
+_lock = RLock()  # a signal handler may come in the middle
 if hasattr(os, "register_at_fork"):
     # A child that found the lock released would continue with a half-read type
     os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
@@ -59,15 +61,20 @@ class Item(NamedTuple, Generic[T]):
     raw: bytes
 
 
+def copies(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+    """Yield the bytes of the objects of a list, copied: a `msgspec.Raw` keeps the complete list alive."""
+    return map(b"".join, zip(raws))  # half the time of bytes()
+
+
 def built(raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], R]) -> list[R]:
     """Return what `build` makes of the objects of a list.
 
-    One by one: those of a long list are never in memory all at once. Their bytes are copied: a `msgspec.Raw`
-    keeps the complete list alive.
+    A few at a time: those of a long list are never in memory all at once.
     """
     decode = decoder(type_, strict=False).decode
-    new, contents = tuple.__new__, map(b"".join, zip(raws))  # half the time of Item() and bytes()
-    return [build(new(Item, (decode(content), content))) for content in contents]
+    contents, bytes_ = tee(copies(raws))
+    pairs = zip(map(decode, contents), bytes_)  # noqa: B905 - both of one iterator
+    return list(map(build, map(tuple.__new__, repeat(Item), pairs)))  # half the time of Item()
 
 
 def identity(item: Item[T]) -> Item[T]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import msgspec
 
@@ -20,13 +21,10 @@ from polycloud.errors import (
     ProviderError,
     error_from_status,
 )
-from polycloud.http.messages import RawResponse, Request, Sender, require_size
+from polycloud.http.messages import CHUNK, RawResponse, Request, Sender, require_size
 from polycloud.utils.status import HTTPStatus
 
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
-
-__all__ = ["COMMAS", "ELEMENTS", "JsonResponse", "Response", "XMLRPCResponse", "XmlResponse"]
+__all__ = ["COMMAS", "JsonResponse", "Response"]
 
 T = TypeVar("T")
 SHOWN = 200
@@ -36,9 +34,6 @@ MESSAGES = ("message", "error", "errors", "detail", "reason", "title", "descript
 COMMAS = (b",",)
 VALUES = (*COMMAS, b"{", b"[")
 """What the values of JSON begin with, or come after."""
-ELEMENTS = (b"<", b"=")
-"""What tags and the values of attributes begin with in XML."""
-HTML = rb"(?i)(?:\xef\xbb\xbf)?\s*+(?:<\?xml[^>]*+>\s*+)?<(?:!doctype\s++)?html\b"
 REDIRECTS = range(300, 400)
 UNDOCUMENTED = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
 """What code that trusts the provider's documents raises for other content."""
@@ -93,6 +88,11 @@ class Response:
             body.write(piece)
             require_size(body.tell(), limit)
         return body.getvalue()
+
+    @property
+    def _buffer(self) -> bytes | memoryview:
+        """The content, without a copy of a very long body."""
+        return self.raw.buffer if self.raw.chunks is None else self.content
 
     @cached_property
     def body(self) -> str:
@@ -167,7 +167,11 @@ class Response:
         three bytes at least (`[],`), so shorter bodies need not be searched.
         """
         limit = self.connection.value_limit
-        if 2 * len(self.content) > 3 * limit and sum(map(self.content.count, marks)) > limit:
+        body = self._buffer
+        if 2 * len(body) <= 3 * limit:
+            return
+        pieces = (bytes(body[at : at + CHUNK]) for at in range(0, len(body), CHUNK))
+        if sum(piece.count(mark) for piece in pieces for mark in marks) > limit:
             raise self.malformed(f"the response has more than {limit:,} values (value_limit=)")
 
     def malformed(self, problem: str) -> MalformedResponseError:
@@ -209,7 +213,7 @@ class JsonResponse(Response):
         """
         if not super().success():
             return False
-        if self.raw.chunks is None and self.raw.body.lstrip()[:1] == b"<":
+        if self.raw.chunks is None and re.match(rb"\s*+<", self.raw.buffer):
             raise self.malformed("the response must be JSON")
         return True
 
@@ -239,7 +243,7 @@ class JsonResponse(Response):
         """
         self.require_few_values(*counted)
         try:
-            return decoder(type_, strict=False).decode(self.content)
+            return decoder(type_, strict=False).decode(self._buffer)
         except msgspec.ValidationError as error:
             raise self.malformed(f"the response is not as documented: {error}") from None
         except RecursionError:
@@ -256,11 +260,19 @@ class JsonResponse(Response):
     ) -> list[T]:
         """Return what `build` makes of parts of the body, each decoded as `type_`, with its bytes.
 
-        Raises the error of decoding the body as the type that `complete` returns, since that names a field by
-        its complete path.
+        Errors are those of `decoding_all`.
+        """
+        with self.decoding_all(complete):
+            return built(raws, type_, build)
+
+    @contextmanager
+    def decoding_all(self, complete: Callable[[], Any]) -> Iterator[None]:
+        """For errors in parts, raise that of decoding the body as the type that `complete` returns.
+
+        It names a field by its complete path.
         """
         try:
-            return built(raws, type_, build)
+            yield
         except UNDECODABLE:
             self.decode(complete())
             raise
@@ -272,107 +284,3 @@ def _message(body: Any) -> str | None:
             return "; ".join(filter(None, map(_message, body))) or None
         body = next((body[name] for name in MESSAGES if body.get(name)), None)
     return body if isinstance(body, str) else None
-
-
-class XmlResponse(Response):
-    """A response in XML; `object` is its root `Element`."""
-
-    def success(self) -> bool:
-        """Return whether the status is 2xx.
-
-        Raises `MalformedResponseError` for an HTML page with such a status.
-        """
-        if not super().success():
-            return False
-        if self.raw.chunks is None and re.match(HTML, self.raw.body):
-            raise self.malformed("the response must be XML")
-        return True
-
-    def parse_body(self) -> Element | str:
-        """Return the root element; an empty body is an empty string.
-
-        Document types and entities are refused.
-        """
-        if not self.content.strip():
-            return ""
-        self.require_few_values(*ELEMENTS)
-        from polycloud.common import xmltree
-
-        try:
-            return xmltree.parse(self.content)
-        except ValueError as error:
-            raise self.malformed(f"the response is not XML: {error}") from None
-
-    @overload
-    def decode(self, type_: type[T]) -> T: ...
-
-    @overload
-    def decode(self, type_: Any) -> Any: ...
-
-    def decode(self, type_: Any) -> Any:
-        """Return the root element as `type_`, a msgspec Struct.
-
-        A field is read from the attribute or from the child element of that name, whatever its namespace; a
-        list from all children of that name, or from the children of the only one (`<disks><disk/></disks>`).
-        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
-        """
-        from polycloud.common import xmltree
-
-        try:
-            return xmltree.convert(xmltree.parse(self.content), type_)
-        except msgspec.ValidationError as error:
-            raise self.malformed(f"the response is not as documented: {error}") from None
-        except ValueError as error:
-            raise self.malformed(f"the response is not XML: {error}") from None
-
-    def parse_error(self) -> Any:
-        """Return the text of the first element named `message` or `error`, else the body's beginning."""
-        try:
-            root = self.parse_body()
-        except MalformedResponseError:
-            return super().parse_error()
-        elements = () if isinstance(root, str) else root.iter()
-        texts = (e.text for e in elements if e.tag.rpartition("}")[2].lower() in {"message", "error"})
-        return next((text for text in texts if text and text.strip()), None) or super().parse_error()
-
-
-class XMLRPCResponse(XmlResponse):
-    """A response to an XML-RPC call; `object` is the value that the method returned."""
-
-    def success(self) -> bool:
-        """Return whether the call returned a value rather than a fault."""
-        return super().success() and self.fault is None
-
-    def parse_body(self) -> Any:
-        """Return the value that the method returned."""
-        return self._parsed[0]
-
-    def parse_error(self) -> Any:
-        """Return the fault's string."""
-        try:
-            fault = self.fault
-        except MalformedResponseError:
-            return super().parse_error()
-        return fault[1] if fault else super().parse_error()
-
-    @property
-    def fault(self) -> tuple[Any, str] | None:
-        """The code and the string of the fault; None if the call returned a value.
-
-        Raises `MalformedResponseError` if the response is neither.
-        """
-        return self._parsed[1]
-
-    @cached_property
-    def _parsed(self) -> tuple[Any, tuple[Any, str] | None]:
-        from polycloud.common import xmlrpcvalues
-
-        if self.status == HTTPStatus.NO_CONTENT:
-            return None, None
-        root = super().parse_body()
-        try:
-            if isinstance(root, str):
-                raise ValueError("it is empty")  # noqa: TRY004 - it is no response
-            return xmlrpcvalues.read(root)
-        except (IndexError, OverflowError, TypeError, ValueError) as error:
-            raise self.malformed(f"the response is not XML-RPC: {error}") from None

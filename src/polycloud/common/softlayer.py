@@ -26,8 +26,9 @@ import msgspec
 
 from polycloud.common import arguments
 from polycloud.common.arguments import require_count
-from polycloud.common.base import BaseDriver, ConnectionUserAndKey
+from polycloud.common.connection import ConnectionUserAndKey
 from polycloud.common.credentials import Credential
+from polycloud.common.driver import BaseDriver
 from polycloud.common.pagination import Page, each_of_pages, number_pages
 from polycloud.common.payload import decoder
 from polycloud.common.xmlrpc import XMLRPCConnection, XMLRPCResponse

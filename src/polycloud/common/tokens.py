@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from polycloud.common.base import Connection
+from polycloud.common.connection import Connection
 from polycloud.concurrency import waiting
 from polycloud.errors import (
     InvalidArgumentError,

@@ -6,8 +6,8 @@ import re
 import xmlrpc.client
 from typing import Any
 
-from polycloud.common.base import Connection
-from polycloud.common.response import XMLRPCResponse
+from polycloud.common.connection import Connection
+from polycloud.common.xmlresponse import XMLRPCResponse
 from polycloud.errors import InvalidArgumentError
 
 __all__ = ["XMLRPCConnection", "XMLRPCResponse"]

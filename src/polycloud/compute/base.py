@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from polycloud.common.base import BaseDriver
 from polycloud.common.creation import Creation, led_by_one
+from polycloud.common.driver import BaseDriver
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.common.resource import with_id
 from polycloud.compute import keys
@@ -23,9 +23,10 @@ from polycloud.compute.objects import (
     StorageVolume,
     VolumeSnapshot,
     cheapest_first,
+    require_id,
 )
-from polycloud.compute.running import PUBLIC_BY_DEFAULT, RunningWait, require_id
 from polycloud.compute.types import (
+    PUBLIC_BY_DEFAULT,
     KeyPairDoesNotExistError,
     NodeState,
     Provider,
@@ -191,6 +192,8 @@ class NodeDriver(OperationsDriver):
             PolycloudError: One of them failed.
             InvalidArgumentError: One of them has no id yet, or a time is invalid.
         """
+        from polycloud.compute.running import RunningWait
+
         wait = RunningWait(
             nodes,
             ssh_interface,

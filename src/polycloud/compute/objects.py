@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polycloud.common.payload import LazyExtra
 from polycloud.common.resource import Resource, provider_of, require_driver
 from polycloud.compute.types import NodeState, StorageVolumeState, VolumeSnapshotState
+from polycloud.errors import InvalidArgumentError
 from polycloud.utils.networking import listed, split_by_privacy
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "StorageVolume",
     "VolumeSnapshot",
     "cheapest_first",
+    "require_id",
 ]
 
 
@@ -128,6 +130,17 @@ class Node(ComputeResource):
             f"<Node: uuid={self.uuid}, name={self.name}, state={state}, public_ips={self.public_ips}, "
             f"private_ips={self.private_ips}, provider={provider_of(self)} ...>"
         )
+
+
+def require_id(node: Node) -> str:
+    """Return the node's id. Raises `InvalidArgumentError` for another object, or a node without an id."""
+    if not isinstance(node, Node):
+        raise InvalidArgumentError(f"expected a Node, got {node!r}; get_node() returns one by its id")
+    if not node.id:
+        raise InvalidArgumentError(
+            f"the node {node.name!r} has no id yet, since its create did not wait; find it in list_nodes()"
+        )
+    return node.id
 
 
 def _split(addresses: str) -> tuple[list[str], list[str]]:

@@ -6,24 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from polycloud.common.arguments import as_list
-from polycloud.compute.objects import Node
-from polycloud.compute.types import NodeState
+from polycloud.compute.objects import Node, require_id
+from polycloud.compute.types import DefaultInterface, NodeState
 from polycloud.concurrency import waiting
 from polycloud.errors import InvalidArgumentError, NotFoundError, OperationTimeoutError, PolycloudError
 from polycloud.utils.networking import is_ip
 from polycloud.utils.status import HTTPStatus
 
-__all__ = ["PUBLIC_BY_DEFAULT", "DefaultInterface", "RunningWait", "require_id", "require_interface"]
+__all__ = ["RunningWait", "require_interface"]
 
-
-class DefaultInterface(str):
-    """The `ssh_interface` of a caller who named none, which may fall back to the private addresses."""
-
-    __slots__ = ()
-
-
-PUBLIC_BY_DEFAULT = DefaultInterface("public_ips")
-"""Equal to "public_ips", but a node that has private addresses only is waited for no longer than a grace."""
 
 DEAD = frozenset({NodeState.ERROR, NodeState.TERMINATED})
 
@@ -150,17 +141,6 @@ class _Missing:
             elif now - self.last_seen.get(id_, now) >= self.settle_time:
                 message = f"the {self.provider} node with the id {id_!r} has vanished"
                 raise NotFoundError(HTTPStatus.NOT_FOUND, message)
-
-
-def require_id(node: Node) -> str:
-    """Return the node's id. Raises `InvalidArgumentError` for another object, or a node without an id."""
-    if not isinstance(node, Node):
-        raise InvalidArgumentError(f"expected a Node, got {node!r}; get_node() returns one by its id")
-    if not node.id:
-        raise InvalidArgumentError(
-            f"the node {node.name!r} has no id yet, since its create did not wait; find it in list_nodes()"
-        )
-    return node.id
 
 
 def require_interface(name: str) -> None:

@@ -19,6 +19,8 @@ from polycloud.errors import (
 from polycloud.utils.status import HTTPStatus
 
 __all__ = [
+    "PUBLIC_BY_DEFAULT",
+    "DefaultInterface",
     "DeploymentError",
     "DeploymentException",
     "InvalidCredsError",
@@ -146,6 +148,16 @@ class NodeState(Type):
     MIGRATING = "migrating"
     NORMAL = "normal"
     UPDATING = "updating"
+
+
+class DefaultInterface(str):
+    """The `ssh_interface` of a caller who named none, which may fall back to the private addresses."""
+
+    __slots__ = ()
+
+
+PUBLIC_BY_DEFAULT = DefaultInterface("public_ips")
+"""Equal to "public_ips", but a node that has private addresses only is waited for no longer than a grace."""
 
 
 class StorageVolumeState(Type):

@@ -8,10 +8,10 @@ child for ever, since that thread does not exist there. Objects with locks regis
 from __future__ import annotations
 
 import os
+from _weakref import ref  # weakref takes longer to import
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
-from weakref import WeakValueDictionary
 
 __all__ = ["cached_property", "renew_after_fork"]
 
@@ -26,19 +26,22 @@ if TYPE_CHECKING:
         def _renew(self) -> None: ...
 
 
-_known: WeakValueDictionary[int, Renewable] = WeakValueDictionary()
+_known: dict[int, ref[Renewable]] = {}
 _numbers = count()
 
 
 def renew_after_fork(owner: Renewable) -> None:
     """Call `owner._renew()` in every process that is forked from this one."""
-    _known[next(_numbers)] = owner
+    number = next(_numbers)
+    _known[number] = ref(owner, lambda _: _known.pop(number, None))
 
 
 def _renew_all() -> None:
     # The youngest first: when a renewed owner drops them, their clean-up must not meet a held lock
-    for owner in reversed(list(_known.values())):
-        owner._renew()  # noqa: SLF001 - the protocol above
+    for known in reversed(list(_known.values())):
+        owner = known()
+        if owner is not None:
+            owner._renew()  # noqa: SLF001 - the protocol above
 
 
 if hasattr(os, "register_at_fork"):

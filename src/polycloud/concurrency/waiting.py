@@ -15,8 +15,8 @@ leads) would wait for ever, so it runs the function itself.
 from __future__ import annotations
 
 import sys
-import threading
 import time
+from _thread import RLock, _local, get_ident  # threading takes longer to import
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
@@ -59,7 +59,8 @@ def bridge() -> BridgeGreenlet | None:
     """Return the bridge that the caller runs in, or None in plain code."""
     module = sys.modules.get("polycloud.concurrency.bridge")  # without it there are no bridges
     current = getattr(module, "current_bridge", None)  # nor while it is being imported
-    return None if current is None else cast("BridgeGreenlet | None", current())
+    found: BridgeGreenlet | None = current and current()
+    return found
 
 
 def run(async_fn: Callable[[], Awaitable[T]]) -> T:
@@ -86,7 +87,7 @@ def sleep(seconds: float) -> None:
         current.wait(asyncio.sleep(seconds))
 
 
-class _Inline(threading.local):
+class _Inline(_local):
     active = False
 
 
@@ -156,7 +157,7 @@ class SingleFlight:
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come in the middle
+        self._lock = RLock()  # a signal handler may come in the middle
         self._flights: dict[Hashable, tuple[Future[Any], int]] = {}
 
     def __call__(self, key: Hashable, fn: Callable[[], T], *, alone: bool = False) -> T:
@@ -172,10 +173,10 @@ class SingleFlight:
                 leads = flight is None
                 if flight is None:
                     flight = _new_flight()
-                    self._flights[key] = flight, threading.get_ident()
+                    self._flights[key] = flight, get_ident()
             if leads:
                 return self._lead(key, flight, fn)
-            if leader == threading.get_ident() and bridge() is None:
+            if leader == get_ident() and bridge() is None:
                 if alone:
                     raise PolycloudError("a task of this thread's event loop is doing this already; await it")
                 return fn()

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from polycloud.common.base import BaseDriver
 from polycloud.common.creation import UniqueCreation
+from polycloud.common.driver import BaseDriver
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.dns.changes import Outcomes, RecordChange
 from polycloud.dns.content import (

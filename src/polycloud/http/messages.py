@@ -18,11 +18,14 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 import msgspec
 
 from polycloud.errors import Exchange, InvalidArgumentError, MalformedResponseError, ReadTimeoutError
-from polycloud.utils.headers import Headers
 from polycloud.utils.values import shown
 
 if TYPE_CHECKING:
     import ssl
+
+    from polycloud.utils.headers import Headers
+
+    Body = bytes | IO[bytes] | Iterable[bytes]
 
 __all__ = [
     "RawResponse",
@@ -36,7 +39,6 @@ __all__ = [
     "require_size",
 ]
 
-Body = bytes | IO[bytes] | Iterable[bytes]
 CHUNK = 65536
 BODY_LIMIT = 64 * 1024 * 1024
 ORIGIN = r"https?://[^/?#]+"
@@ -112,16 +114,25 @@ class Request(msgspec.Struct, frozen=True):
 class RawResponse(msgspec.Struct):
     """A response: `body` is complete, unless the request has `stream`: then `chunks` yields it.
 
-    `refused` says that the provider itself certainly did nothing, whatever the status.
+    `buffer` is the body too, but of a very long one the memory that it was received into: what can read a
+    `memoryview` saves the copy. `refused` says that the provider itself certainly did nothing, whatever the
+    status.
     """
 
     status: int
     reason: str
     headers: Headers
-    body: bytes = b""
+    buffer: bytes | memoryview = b""
     chunks: Iterator[bytes] | None = None
     close: Callable[[], None] = lambda: None
     refused: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """The body as bytes."""
+        if not isinstance(self.buffer, bytes):
+            self.buffer = bytes(self.buffer)
+        return self.buffer
 
     def __repr__(self) -> str:
         return f"<RawResponse {self.status}>"  # headers and body may hold secrets

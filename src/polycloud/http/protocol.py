@@ -108,6 +108,7 @@ class ResponseReader:
         self.complete = False
         self.surplus = False
         self.body_size = 0
+        self._counted = False
         self._framing = 0
         self._head_size = 0
         self._body: list[bytes] = []
@@ -121,6 +122,9 @@ class ResponseReader:
             return
         if self.complete:
             self._refuse_rest()
+            return
+        if self._counted:
+            self._receive_counted(data)
             return
         before = self.body_size
         self._feed(data)
@@ -140,16 +144,34 @@ class ResponseReader:
             raise TransportError("the connection broke: it was closed in the middle of the body")
         self._end()
 
+    def rest(self) -> int:
+        """Return how many bytes of the body are still to come; 0 if that is not known."""
+        if self.complete or self.headers is None or "transfer-encoding" in self.headers:
+            return 0
+        return max(int(self.headers.get("content-length", 0)) - self.body_size, 0)
+
+    def skip(self, size: int) -> None:
+        """Note that the next `size` bytes, fewer than `rest()`, went past this reader to where they stay."""
+        self._counted = True
+        self.body_size += size
+
     def take(self) -> list[bytes]:
         """Return the pieces of the body that came since the last call, as they were sent (undecoded)."""
         body, self._body = self._body, []
         return body
 
+    def _receive_counted(self, data: bytes) -> None:
+        """Read bytes after some that llhttp has not seen: here it does not matter what they are."""
+        rest = self.rest()
+        self.on_body(data[:rest])
+        if len(data) >= rest:
+            self._end()
+        if len(data) > rest:
+            self._refuse_rest()
+
     def _begin(self) -> None:
         self._parser: HttpResponseParser | None = None  # it and its methods take 1 KB
         self._head = bytearray()
-        self._items: list[tuple[bytes, bytes]] = []
-        self._reason = b""
         self._head_complete = False
 
     def _receive_head(self, data: bytes) -> bytes:
@@ -165,13 +187,14 @@ class ResponseReader:
         if self._head_complete != (found >= 0):
             raise TransportError("the response is not valid HTTP: its headers end twice")
         if self._head_complete:
-            self._finish_head()
+            self._finish_head(self._head[:found].decode("latin-1").split("\r\n"))
         return data[stop:]
 
-    def _finish_head(self) -> None:
-        if not self._head.startswith(b"HTTP/1."):  # llhttp reads HTTP/2.0 and RTSP too
+    def _finish_head(self, lines: list[str]) -> None:
+        """Take status line and headers, which llhttp has found valid: each is one line."""
+        if not lines[0].startswith("HTTP/1."):  # llhttp reads HTTP/2.0 and RTSP too
             raise TransportError("the response is not valid HTTP/1.1")
-        if len(self._items) > HEADERS_LIMIT:
+        if len(lines) - 1 > HEADERS_LIMIT:
             raise TransportError(f"the response has more than {HEADERS_LIMIT} headers")
         assert self._parser is not None
         self.status = self._parser.get_status_code()
@@ -181,12 +204,11 @@ class ResponseReader:
             self.complete = False
             self._begin()
             return
-        headers = Headers(
-            (name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in self._items
-        )
+        parted = [line.partition(":") for line in lines[1:]]
+        headers = Headers([(name, value.strip(" \t")) for name, _, value in parted])
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise TransportError("the response has a transfer coding other than chunked")
-        self.reason = self._reason.decode("latin-1")
+        self.reason = lines[0].partition(" ")[2].partition(" ")[2]
         self.headers = headers
         if self.complete or self._method in {"HEAD", "CONNECT"}:
             self._end()
@@ -220,15 +242,6 @@ class ResponseReader:
         """Refuse a second response."""
         if self.complete:
             raise TransportError("nobody asked for a second response")
-
-    def on_status(self, reason: bytes) -> None:
-        """Take a piece of the status line's text."""
-        self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer, which is left out."""
-        if not self._head_complete:
-            self._items.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Note the end of the headers, where llhttp knows of keep-alive."""

@@ -11,7 +11,7 @@ response, unless the provider's own words say that it refused (`RawResponse.refu
 
 from __future__ import annotations
 
-import threading
+from _thread import RLock  # threading takes longer to import
 from typing import Any
 
 import msgspec
@@ -26,7 +26,6 @@ from polycloud.errors import (
     TransportError,
 )
 from polycloud.http.messages import RawResponse, Request
-from polycloud.utils.headers import requested_pause, retry_after_seconds
 from polycloud.utils.status import HTTPStatus
 from polycloud.utils.values import LONGEST, is_number, shown
 
@@ -124,7 +123,7 @@ class RetryBudget:
         renew_after_fork(self)
 
     def _renew(self) -> None:
-        self._lock = threading.RLock()  # a signal handler may come in the middle
+        self._lock = RLock()  # a signal handler may come in the middle
         self.full = True
         self._left = self.size * SUCCESSES_PER_RETRY  # in responses: tenths would not add up exactly
 
@@ -149,6 +148,8 @@ class RetryBudget:
 
 def _requested_pause(response: RawResponse) -> float | None:
     """Return the pause that the provider asks for; only a 429 also waits for the next rate limit window."""
+    from polycloud.utils.headers import requested_pause, retry_after_seconds  # a first refusal needs it
+
     read = requested_pause if response.status == HTTPStatus.TOO_MANY_REQUESTS else retry_after_seconds
     return read(response.headers)
 

@@ -18,7 +18,8 @@ from polycloud.concurrency.forks import renew_after_fork
 from polycloud.errors import PolycloudError
 from polycloud.http.connections import Pool, new_pool
 from polycloud.http.exchange import Exchange
-from polycloud.http.messages import RawResponse, Request, TransportOptions, origin_of, require_size
+from polycloud.http.memory import HUGE, huge_memory
+from polycloud.http.messages import CHUNK, RawResponse, Request, TransportOptions, origin_of, require_size
 from polycloud.http.protocol import ResponseReader
 from polycloud.http.route import target_of
 from polycloud.http.wire import Wire
@@ -47,9 +48,9 @@ class Urllib3Transport:
         exchange = _Exchange(pool, request, target_of(request.url, origin))
         raw = exchange.begin()
         if request.stream:
-            raw.chunks = exchange.chunks()
+            raw.chunks, raw.close = exchange.chunks(), exchange.close
         else:
-            raw.body = exchange.read(self.options.body_limit)
+            raw.buffer = exchange.read(self.options.body_limit)
         return raw
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class _Exchange(Exchange):
         """Send the request; return the response, whose body is still to be read."""
         return self._run(self._begin)
 
-    def read(self, limit: int) -> bytes:
+    def read(self, limit: int) -> bytes | memoryview:
         """Return the decoded body. Raises `MalformedResponseError` after `limit` bytes."""
         return self._run(lambda: self._read(limit))
 
@@ -122,12 +123,41 @@ class _Exchange(Exchange):
             # It may have responded before the end of the body, and closed
         while self.reader.headers is None:
             self._wire.receive_into(self.reader)
-        response = self.response(self.close)
+        response = self.response()
         if self.reader.complete:
             self.close()
         return response
 
-    def _read(self, limit: int) -> bytes:
+    def _read(self, limit: int) -> bytes | memoryview:
+        return self._read_long(limit) if self.rest() > CHUNK else self._read_pieces(limit)
+
+    def _read_long(self, limit: int) -> bytes | memoryview:
+        """Return a long body whose length is known, received into the memory that it keeps."""
+        size = self.reader.body_size + self.reader.rest()
+        require_size(size, limit)
+        if size >= HUGE:
+            self._receive_into(memory := huge_memory(size))
+            return memory.toreadonly()
+        body = BytesIO(bytes(size))
+        with body.getbuffer() as memory:
+            self._receive_into(memory)
+        return body.getvalue()
+
+    def _receive_into(self, memory: memoryview) -> None:
+        """Receive the body. Its end is read like other bodies, so that bytes after it are noticed."""
+        reader, at = self.reader, 0
+        while not reader.complete:
+            for piece in reader.take():
+                memory[at : at + len(piece)] = piece
+                at += len(piece)
+            if reader.rest() > CHUNK:
+                at += self._wire.receive_past(reader, memory[at:-CHUNK])
+            else:
+                self._wire.receive_into(reader)
+        memory[at:] = b"".join(reader.take())
+        self.close()
+
+    def _read_pieces(self, limit: int) -> bytes:
         pieces = self._pieces(limit)
         first = next(pieces, b"")
         require_size(len(first), limit)

@@ -57,6 +57,16 @@ class Wire:
         else:
             reader.end()
 
+    def receive_past(self, reader: ResponseReader, buffer: memoryview) -> int:
+        """Wait once for bytes of the body, write them to `buffer` and return how many there were."""
+        self._bound()
+        size: int = self._sock.recv_into(buffer)
+        if size:
+            reader.skip(size)
+        else:
+            reader.end()
+        return size
+
     def _bound(self) -> None:
         timeout = seconds_left(self._request, self._most)
         if self._sock.gettimeout() != timeout:

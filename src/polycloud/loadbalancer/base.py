@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
-from polycloud.common.base import BaseDriver
 from polycloud.common.busy import when_free
 from polycloud.common.creation import Creation, note_named
+from polycloud.common.driver import BaseDriver
 from polycloud.common.operations import OperationsDriver, optional, template
 from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import cleanup

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
-from polycloud.common.base import BaseDriver
+from polycloud.common.driver import BaseDriver
 from polycloud.common.operations import optional, template
 from polycloud.errors import InvalidArgumentError, ProviderHTTPError, TransportError, translated
 from polycloud.storage import files, resuming

@@ -14,8 +14,24 @@ if TYPE_CHECKING:
     from polycloud.storage.drivers.google_storage import GoogleStorageDriver
     from polycloud.storage.drivers.local import LocalStorageDriver
     from polycloud.storage.drivers.s3 import S3StorageDriver
+    from polycloud.storage.drivers.s3.stores import (
+        BackblazeB2StorageDriver,
+        CephRGWStorageDriver,
+        CloudflareR2StorageDriver,
+        DigitalOceanSpacesStorageDriver,
+        GoogleStorageHMACDriver,
+        LinodeObjectStorageDriver,
+        MinIOStorageDriver,
+        OvhStorageDriver,
+        ScalewayStorageDriver,
+        WasabiStorageDriver,
+    )
     from polycloud.storage.drivers.swift import OpenStackSwiftStorageDriver
-    from polycloud.storage.drivers.swift.cloudfiles import CloudFilesStorageDriver
+    from polycloud.storage.drivers.swift.cloudfiles import (
+        CloudFilesStorageDriver,
+        CloudFilesUKStorageDriver,
+        CloudFilesUSStorageDriver,
+    )
 
 __all__ = ["DRIVERS", "Provider", "get_driver", "names", "set_driver"]
 
@@ -90,6 +106,40 @@ def get_driver(
 ) -> type[OpenStackSwiftStorageDriver]: ...
 @overload
 def get_driver(provider: Literal[Provider.S3, "s3"]) -> type[S3StorageDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.BACKBLAZE_B2, "backblaze_b2"],
+) -> type[BackblazeB2StorageDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.CLOUDFILES_UK, "cloudfiles_uk"],
+) -> type[CloudFilesUKStorageDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.CLOUDFILES_US, "cloudfiles_us"],
+) -> type[CloudFilesUSStorageDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.DIGITALOCEAN_SPACES, "digitalocean_spaces"],
+) -> type[DigitalOceanSpacesStorageDriver]: ...
+@overload
+def get_driver(
+    provider: Literal[Provider.GOOGLE_STORAGE_HMAC, "google_storage_hmac"],
+) -> type[GoogleStorageHMACDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.LINODE, "linode"]) -> type[LinodeObjectStorageDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.MINIO, "minio"]) -> type[MinIOStorageDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.OVH, "ovh"]) -> type[OvhStorageDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.R2, "r2"]) -> type[CloudflareR2StorageDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.RGW, "rgw"]) -> type[CephRGWStorageDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.SCALEWAY, "scaleway"]) -> type[ScalewayStorageDriver]: ...
+@overload
+def get_driver(provider: Literal[Provider.WASABI, "wasabi"]) -> type[WasabiStorageDriver]: ...
 @overload
 def get_driver(provider: str) -> type[StorageDriver]: ...
 def get_driver(provider: str) -> type[Any]:

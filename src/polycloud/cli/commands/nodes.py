@@ -230,7 +230,7 @@ def _wait(
 
 def _addresses(interface: Interface | None) -> str:
     """The `ssh_interface` of a driver's methods."""
-    from polycloud.compute.running import PUBLIC_BY_DEFAULT
+    from polycloud.compute.types import PUBLIC_BY_DEFAULT
 
     return PUBLIC_BY_DEFAULT if interface is None else interface.value
 

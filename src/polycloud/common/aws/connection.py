@@ -22,9 +22,10 @@ from polycloud.common.aws.credentials import (
 from polycloud.common.aws.errors import REFUSALS, AWSCredsError, Refusals, error_from_code, is_throttling
 from polycloud.common.aws.signing import signed
 from polycloud.common.aws.xml import LISTS, converted, local_name, plain_root
-from polycloud.common.base import BaseDriver, ConnectionUserAndKey, XmlResponse
+from polycloud.common.connection import ConnectionUserAndKey
 from polycloud.common.credentials import Credential
-from polycloud.common.response import ELEMENTS
+from polycloud.common.driver import BaseDriver
+from polycloud.common.xmlresponse import ELEMENTS, XmlResponse
 from polycloud.errors import (
     InvalidArgumentError,
     InvalidCredsError,

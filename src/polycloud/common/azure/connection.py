@@ -16,8 +16,9 @@ from msgspec.structs import replace
 
 from polycloud.common.azure.login import ClientLogin, LoginConnection
 from polycloud.common.azure.signing import decoded_key, sas_fields, signed
-from polycloud.common.base import ConnectionUserAndKey, XmlResponse
+from polycloud.common.connection import ConnectionUserAndKey
 from polycloud.common.tokens import Token, TokenConnection
+from polycloud.common.xmlresponse import XmlResponse
 from polycloud.errors import InvalidArgumentError, InvalidCredsError, MalformedResponseError
 from polycloud.http.messages import Request
 from polycloud.utils.headers import http_date

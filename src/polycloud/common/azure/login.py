@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from polycloud.common.base import Connection, ConnectionKey, JsonResponse
 from polycloud.common.building import quote_segment
+from polycloud.common.connection import Connection, ConnectionKey
+from polycloud.common.response import JsonResponse
 from polycloud.common.tokens import Token
 from polycloud.errors import InvalidCredsError, MalformedResponseError
 from polycloud.utils.status import HTTPStatus

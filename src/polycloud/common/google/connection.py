@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from polycloud.common.base import JsonResponse
 from polycloud.common.building import quote_path
 from polycloud.common.google.credentials import Account, GrantPayload, Machine
 from polycloud.common.options import allows_plain_http, split_url
+from polycloud.common.response import JsonResponse
 from polycloud.common.tokens import SharedStores, Token, TokenConnection, TokenStore
 from polycloud.errors import (
     InsecureConnectionError,

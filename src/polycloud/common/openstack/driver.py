@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from polycloud.common.arguments import require_bool
-from polycloud.common.base import BaseDriver
 from polycloud.common.credentials import Credential
+from polycloud.common.driver import BaseDriver
 from polycloud.common.openstack import version1
 from polycloud.common.openstack.account import Account, numbers_of
 from polycloud.common.openstack.clouds import CloudSettings, find_cloud

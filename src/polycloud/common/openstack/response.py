@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from polycloud.common.base import JsonResponse
 from polycloud.common.payload import Item, identity
+from polycloud.common.response import JsonResponse
 from polycloud.errors import (
     ConflictError,
     ImageUnavailableError,

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency import waiting

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.digitalocean import DigitalOceanBaseDriver
 from polycloud.common.payload import Item
 from polycloud.dns.content import FIELDS, Content, check_kind, record_type

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.linode import LinodeBaseDriver
 from polycloud.common.payload import Item, LazyExtra, decode
 from polycloud.dns.content import Content, check_kind, record_type, require_number

@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from polycloud.common.base import ConnectionKey, JsonResponse, quote_segment
+from polycloud.common.building import quote_segment
+from polycloud.common.connection import ConnectionKey
+from polycloud.common.response import JsonResponse
 from polycloud.dns.content import check_kind, record_type
 from polycloud.dns.names import full_name, normalize_domain
 from polycloud.dns.objects import Zone

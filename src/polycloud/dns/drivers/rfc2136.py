@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from polycloud.common.base import ConnectionUserAndKey
+from polycloud.common.connection import ConnectionUserAndKey
 from polycloud.common.credentials import Credential
 from polycloud.concurrency import waiting
 from polycloud.dns.content import record_type

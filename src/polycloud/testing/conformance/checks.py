@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 import pytest
 
-from polycloud.common.base import Connection
+from polycloud.common.connection import Connection
 from polycloud.common.providers import get_driver
 from polycloud.common.resource import Resource
 from polycloud.concurrency.calls import call_options

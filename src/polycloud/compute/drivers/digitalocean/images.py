@@ -8,7 +8,7 @@ from operator import attrgetter
 import msgspec
 
 from polycloud.common.arguments import id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.digitalocean import number
 from polycloud.common.payload import Item, LazyExtra, identity, value_of, with_defaults
 from polycloud.compute.drivers.digitalocean.actions import DigitalOceanActions, droplet_id

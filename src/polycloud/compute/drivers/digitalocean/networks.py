@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Unpack
 import msgspec
 
 from polycloud.common.arguments import as_list, drop_none, id_of, list_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.digitalocean import StartedAction, number
 from polycloud.common.payload import Item, value_of
 from polycloud.compute.drivers.digitalocean.actions import DigitalOceanActions, Waiting, as_dict, droplet_id

@@ -6,7 +6,7 @@ from operator import attrgetter
 
 import msgspec
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.digitalocean import DigitalOceanBaseDriver
 from polycloud.common.payload import value_of
 from polycloud.compute.base import NodeDriver

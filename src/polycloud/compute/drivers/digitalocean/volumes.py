@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import NewCreation
 from polycloud.common.digitalocean import StartedAction
 from polycloud.common.payload import Item, LazyExtra, parse_datetime, with_defaults

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common.arguments import id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.linode import LinodeBaseDriver
 from polycloud.common.payload import Item, LazyExtra, value_of, with_defaults
 from polycloud.compute.base import NodeDriver

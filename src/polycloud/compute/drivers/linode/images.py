@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 
 from polycloud.common.arguments import drop_none, id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import NewCreation
 from polycloud.common.linode import Filter, number
 from polycloud.common.payload import Item, LazyExtra, with_defaults

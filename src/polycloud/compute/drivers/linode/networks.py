@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from polycloud.common.arguments import as_list, drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.linode import Entity, Filter
 from polycloud.common.payload import Item, decode, value_of
 from polycloud.compute.drivers.linode.actions import LinodeActions, linode_id

@@ -7,7 +7,7 @@ from operator import attrgetter
 
 import msgspec
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.payload import value_of
 from polycloud.compute.drivers.linode.actions import linode_id
 from polycloud.compute.drivers.linode.nodes import Instance, LinodeNodes

@@ -12,15 +12,15 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from polycloud.common.base import ConnectionUserAndKey, JsonResponse
+from polycloud.common.connection import ConnectionUserAndKey
 from polycloud.common.credentials import Credential
-from polycloud.common.payload import Item, LazyExtra, identity
+from polycloud.common.payload import LazyExtra, copies, decoder
 from polycloud.common.resource import with_id
-from polycloud.common.response import COMMAS, Response
+from polycloud.common.response import COMMAS, JsonResponse, Response
 from polycloud.compute.drivers.nephoscale.creating import NephoscaleCreating
 from polycloud.compute.drivers.nephoscale.keys import NodeKey
 from polycloud.compute.drivers.nephoscale.networks import (
@@ -57,6 +57,7 @@ __all__ = [
     "NodeKey",
 ]
 
+T = TypeVar("T")
 API_HOST = "api.nephoscale.com"
 SIZE_KEYS = ("vcpus", "billable_type", "sku", "uri")
 IMAGE_KEYS = ("architecture", "disks", "billable_type", "pcpus", "cores", "uri", "storage")
@@ -74,6 +75,11 @@ class Envelope(msgspec.Struct):
 @lru_cache(maxsize=128)
 def _envelope(type_: Any) -> Any:
     return msgspec.defstruct("Envelope", [("data", type_)])
+
+
+def _item(value: T, raw: bytes) -> tuple[T, bytes]:
+    """Return an object of a list and its bytes."""
+    return value, raw
 
 
 class NephoscaleResponse(JsonResponse):
@@ -107,11 +113,13 @@ class NephoscaleResponse(JsonResponse):
         """Return the data as `type_`. Raises `MalformedResponseError` with the path of a wrong field."""
         return self.decode(_envelope(type_)).data
 
-    def items(self, type_: Any, build: Callable[[Item[Any]], Any] = identity) -> list[Any]:
-        """Return what `build` makes of each object of a list, as a `type_` with its bytes."""
+    def items(self, type_: Any, build: Callable[[Any, bytes], Any] = _item) -> list[Any]:
+        """Return what `build` makes of each object of a list, as a `type_`, and its bytes."""
         data = self.envelope.data
         raws: list[msgspec.Raw] = data if isinstance(data, list) else self.data(list[msgspec.Raw])
-        return self.built(raws, type_, build, lambda: _envelope(list[type_]))
+        decode = decoder(type_, strict=False).decode
+        with self.decoding_all(lambda: _envelope(list[type_])):
+            return [build(decode(raw), raw) for raw in copies(raws)]
 
 
 class NephoscaleConnection(ConnectionUserAndKey):
@@ -259,8 +267,7 @@ class NephoscaleNodeDriver(NephoscaleCreating, NephoscaleNetworks):
         self.connection.request(f"{server_path(node)}initiator/{action}/", method="POST")
         return True
 
-    def _to_size(self, item: Item[ServerType]) -> NodeSize:
-        type_, raw = item
+    def _to_size(self, type_: ServerType, raw: bytes) -> NodeSize:
         extra = LazyExtra(raw, _size_extra)
         price = self._get_size_price(type_.id)
         name = type_.friendly_name or ""

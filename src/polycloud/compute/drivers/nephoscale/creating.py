@@ -56,11 +56,10 @@ class ServerCreation(Creation[Node]):
     def find(self) -> Node | None:
         """Return the server whose name, or with a key host name, ends in the marker."""
         path = "/server/" if "dedicated" in self.path else self.path
-        for item in self.driver.connection.request(path).items(Server):
-            server = item.value
+        for server, raw in self.driver.connection.request(path).items(Server):
             names = (server.name, server.hostname) if self.keyed else (server.name,)
             if any((name or "").endswith(self.ending) for name in names):
-                return self.to_node(item)
+                return self.to_node(server, raw)
         return None
 
     def begun(self) -> bool:

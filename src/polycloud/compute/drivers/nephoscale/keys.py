@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import marker_for
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.keys import fingerprint, require_public_key

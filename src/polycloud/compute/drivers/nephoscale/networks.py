@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.pagination import unique
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.drivers.nephoscale.nodes import id_of

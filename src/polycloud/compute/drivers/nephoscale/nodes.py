@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from polycloud.common import arguments
-from polycloud.common.base import quote_segment
-from polycloud.common.payload import Item, LazyExtra, parse_datetime
+from polycloud.common.building import quote_segment
+from polycloud.common.payload import LazyExtra, parse_datetime
 from polycloud.compute.base import NodeDriver, require_id
 from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
@@ -56,8 +56,7 @@ class NephoscaleNodes(NodeDriver):
         self.connection.request(server_path(node), data=form, method="PUT")
         return True
 
-    def _to_node(self, item: Item[Server]) -> Node:
-        server, raw = item
+    def _to_node(self, server: Server, raw: bytes) -> Node:
         addresses = server.ipaddresses or ""
         try:
             require_addresses(addresses)

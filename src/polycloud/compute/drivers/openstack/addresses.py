@@ -7,7 +7,7 @@ from operator import attrgetter
 import msgspec
 
 from polycloud.common.arguments import id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.payload import Item, identity
 from polycloud.compute.drivers.openstack.networks import OpenStackNetwork, OpenStackNetworks, OpenStackPort
 from polycloud.compute.drivers.openstack.resources import OpenStackResource

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common.arguments import id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.payload import Item, LazyExtra, decode
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.openstack.connection import OpenStackServices

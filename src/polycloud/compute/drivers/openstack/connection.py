@@ -27,7 +27,7 @@ class NovaConnection(OpenStackBaseConnection):
         self, node_id: str, action: str, fields: Any = None, headers: dict[str, str] | None = None
     ) -> Any:
         """POST an action of a server; return the response."""
-        from polycloud.common.base import quote_segment
+        from polycloud.common.building import quote_segment
 
         path = f"/servers/{quote_segment(node_id)}/action"
         return self.request(path, method="POST", json={action: fields}, headers=headers)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.payload import Item
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices

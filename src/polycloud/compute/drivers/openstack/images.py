@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from polycloud.common.arguments import drop_none, id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.openstack import OpenStackResponse
 from polycloud.common.payload import Item, LazyExtra
 from polycloud.compute.base import require_id

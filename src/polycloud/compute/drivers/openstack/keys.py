@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import marker_for
 from polycloud.common.payload import Item, value_of
 from polycloud.compute.drivers.openstack.connection import OpenStackServices

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from polycloud.common.arguments import as_dicts, as_list, drop_none, id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.drivers.openstack.nodes import server_path

@@ -10,14 +10,13 @@ from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.busy import when_free
 from polycloud.common.payload import Item, LazyExtra, parse_datetime
 from polycloud.compute.base import require_id
 from polycloud.compute.drivers.openstack.connection import OpenStackServices
 from polycloud.compute.objects import Node
-from polycloud.compute.running import PUBLIC_BY_DEFAULT
-from polycloud.compute.types import NodeState
+from polycloud.compute.types import PUBLIC_BY_DEFAULT, NodeState
 from polycloud.errors import (
     ConflictError,
     InvalidArgumentError,

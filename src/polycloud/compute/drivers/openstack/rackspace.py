@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import msgspec
 
 from polycloud.common.arguments import id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack import OpenStackBaseConnection
 from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK

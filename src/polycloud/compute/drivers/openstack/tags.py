@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from polycloud.common.arguments import as_list
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.compute.drivers.openstack.nodes import OpenStackNodes, server_path
 from polycloud.compute.drivers.openstack.resources import OpenStackResource
 from polycloud.compute.objects import Node

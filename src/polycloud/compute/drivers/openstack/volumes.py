@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 
 from polycloud.common.arguments import drop_none, id_of
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.busy import when_free
 from polycloud.common.creation import Creation, marker_for
 from polycloud.common.payload import Item, LazyExtra, parse_datetime, value_of

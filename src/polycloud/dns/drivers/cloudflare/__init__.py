@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import UniqueCreation, is_refusal
 from polycloud.dns.changes import Outcomes, RecordChange, steps
 from polycloud.dns.content import Content, check_extra, check_kind, record_type, require_room_for_update

@@ -13,9 +13,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from polycloud.common.base import JsonResponse
 from polycloud.common.bearer import BearerConnection
 from polycloud.common.pagination import Page, each_of_pages, number_pages
+from polycloud.common.response import JsonResponse
 from polycloud.dns.types import RecordAlreadyExistsError, RecordConflictError, RecordError
 from polycloud.errors import (
     ConflictError,

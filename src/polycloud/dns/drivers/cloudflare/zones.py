@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.base import quote_segment
 from polycloud.common.bearer import BearerDriver
+from polycloud.common.building import quote_segment
 from polycloud.common.credentials import Credential
 from polycloud.dns.base import DNSDriver
 from polycloud.dns.content import check_extra, check_kind

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from polycloud.common.base import PollingConnection, quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackResponse
 from polycloud.common.pagination import Page, number_pages
+from polycloud.common.polling import PollingConnection
 from polycloud.errors import (
     MalformedResponseError,
     NotFoundError,

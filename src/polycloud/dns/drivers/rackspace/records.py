@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import UniqueCreation
 from polycloud.dns.changes import Outcomes, RecordChange, steps
 from polycloud.dns.content import Content, check_kind, record_type

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.openstack import OpenStackBaseDriver
 from polycloud.dns.base import DNSDriver
 from polycloud.dns.content import check_extra, check_kind

@@ -12,7 +12,7 @@ from polycloud.common.arguments import drop_none
 from polycloud.common.aws.errors import REFUSALS, Refusals
 from polycloud.common.aws.rest import AWSRestConnection, AWSRestResponse
 from polycloud.common.aws.xml import plain_root
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.errors import ConflictError, InvalidArgumentError, ProviderHTTPError
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from polycloud.common.arguments import as_list, drop_none, require_bool, require_count
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import NewCreation
 from polycloud.common.digitalocean import PROCESSING, DigitalOceanBaseDriver, number
 from polycloud.common.payload import Item, LazyExtra

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from polycloud.common.arguments import require_text
-from polycloud.common.base import Connection
+from polycloud.common.connection import Connection
 from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import current_call
 from polycloud.errors import (

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.linode import LinodeBaseDriver, LinodeBusyError
 from polycloud.common.payload import Item, identity, value_of
 from polycloud.errors import NotFoundError, ProviderError

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 
 from msgspec.structs import asdict
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.openstack import OpenStackBaseConnection, OpenStackBaseDriver
 from polycloud.common.payload import value_of
 from polycloud.errors import ConflictError, ProviderError, UnsupportedOperationError

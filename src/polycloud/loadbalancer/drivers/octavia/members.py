@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.payload import Item, value_of
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import ConflictError, InvalidArgumentError, NotFoundError, PolycloudError, translated

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import UniqueCreation
 from polycloud.common.credentials import Credential
 from polycloud.common.openstack.publicclouds import RACKSPACE, RACKSPACE_UK

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from polycloud.common.arguments import drop_none
-from polycloud.common.base import quote_segment
+from polycloud.common.building import quote_segment
 from polycloud.common.creation import UniqueCreation, marker_for
 from polycloud.common.openstack import OpenStackBaseDriver
 from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderError, ProviderHTTPError, translated
