@@ -7,14 +7,8 @@ from polycloud.sandbox import Sandbox
 from polycloud.testing import ComputeConformance
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Sandbox]:
-    with Sandbox("ec2", types="t3,m5d") as cloud:
-        yield cloud
-
-
 class TestEC2(ComputeConformance):
     @pytest.fixture
-    def driver(self, cloud: Sandbox) -> Iterator[EC2NodeDriver]:
-        with EC2NodeDriver(*cloud.credentials, region="us-east-1", **cloud.options) as driver:
+    def driver(self, aws: Sandbox) -> Iterator[EC2NodeDriver]:
+        with EC2NodeDriver(*aws.credentials, region="us-east-1", **aws.options) as driver:
             yield driver

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from polycloud.sandbox.clouds import Clock, check_value, find
 from polycloud.sandbox.faults import Action, Faults, SeenRequest
@@ -260,7 +260,7 @@ class _Running:
         self.thread.join()
 
 
-class _Protocol(H11Protocol):
+class _Protocol(HttpToolsProtocol):
     """HTTP/1.1 that gives the application access to its connection, which faults reset."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

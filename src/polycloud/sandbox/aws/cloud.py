@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
 from xml.sax.saxutils import escape
 
-import urllib3
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,8 +24,6 @@ _REQUIRED_MODULES = ("moto", "flask", "flask_cors")
 _REQUEST_HOP_HEADERS = {"connection", "expect", "transfer-encoding"}
 _RESPONSE_HOP_HEADERS = {"connection", "date", "keep-alive", "transfer-encoding"}
 _ERROR = "<Error><Code>InternalError</Code><Message>{}</Message></Error>"
-_TIMEOUT = 60.0
-_CONNECTIONS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +62,10 @@ class AWS(Cloud):
     def open(self) -> None:
         """Start moto."""
         self._moto = Moto(*astuple(self._settings))
-        self._pool = urllib3.HTTPConnectionPool(
-            "127.0.0.1", self._moto.port, timeout=_TIMEOUT, maxsize=_CONNECTIONS, retries=False
-        )
 
     def close(self) -> None:
         """End moto, and with it everything that was created."""
         if self._moto:
-            self._pool.close()
             self._moto.end()
             self._moto = None
 
@@ -100,14 +93,14 @@ class AWS(Cloud):
         target = request.scope["raw_path"] + b"?" + request.scope["query_string"]
         # The Host header, which is signed, stays as it was received.
         headers = {k: v for k, v in request.headers.items() if k not in _REQUEST_HOP_HEADERS}
+        moto = self._moto
         try:
-            response = self._pool.urlopen(
-                request.method, target.decode("latin-1"), body, headers, redirect=False, decode_content=False
-            )
-        except urllib3.exceptions.HTTPError as error:
+            if not moto:
+                raise EOFError("it was stopped")
+            status, found, content = moto.request(request.method, target.decode("latin-1"), headers, body)
+        except EOFError as error:
             return _no_response(error)
-        kept = {k: v for k, v in response.headers.items() if k.lower() not in _RESPONSE_HOP_HEADERS}
-        return Response(response.data, response.status, kept)
+        return Response(content, status, {k: v for k, v in found if k.lower() not in _RESPONSE_HOP_HEADERS})
 
 
 def _no_response(reason: object) -> Response:

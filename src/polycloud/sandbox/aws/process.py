@@ -9,8 +9,14 @@ import sys
 import tempfile
 import threading
 import weakref
+from contextlib import ExitStack
+from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any
+from queue import LifoQueue
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 _PROGRAM = Path(__file__).with_name("start.py")
 _DROPPED_PREFIXES = ("AWS_", "BOTO", "MOTO_", "INITIAL_NO_AUTH_")
@@ -21,10 +27,15 @@ _ENVIRONMENT = {
     "MOTO_ENABLE_AMI_VALIDATION": "true",
     "MOTO_ENABLE_KEYPAIR_VALIDATION": "true",
 }
+Answer = tuple[int, list[tuple[str, str]], bytes]
+CONNECTIONS = 32
+"""How many requests moto serves at the same time; the others wait."""
 
 
 class Moto:
-    """moto on a port of 127.0.0.1, until `end()`.
+    """moto in a process of its own, until `end()`.
+
+    Nothing but this process can talk to it: requests and responses go through pairs of connected sockets.
 
     It ends with this process too, however that ends: it reads a pipe whose other end closes then. Ctrl-C at
     a terminal does not reach it, so that a program's handler of KeyboardInterrupt can still use the cloud.
@@ -39,7 +50,6 @@ class Moto:
         RuntimeError: it does not start; the message ends with the last line that it printed.
 
     Attributes:
-        port: the TCP port.
         end: kills the process; calling it again does nothing.
     """
 
@@ -47,18 +57,25 @@ class Moto:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_DROPPED_PREFIXES)}
         environment |= _ENVIRONMENT | {"MOTO_S3_DEFAULT_MAX_KEYS": str(largest_page)}
         self._lock = threading.Lock()
-        with tempfile.TemporaryFile() as log:
+        self._idle: LifoQueue[Connection] = LifoQueue()
+        with tempfile.TemporaryFile() as log, ExitStack() as stack:
+            descriptors = []
+            for _ in range(CONNECTIONS):
+                ours, theirs = Pipe()
+                self._idle.put(ours)
+                descriptors.append(stack.enter_context(theirs).fileno())
             self._process = subprocess.Popen(  # noqa: S603 - our program
-                [sys.executable, "-P", "-W", "ignore", str(_PROGRAM)],
+                [sys.executable, "-P", "-W", "ignore", str(_PROGRAM), *map(str, descriptors)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment,
                 start_new_session=True,
+                pass_fds=descriptors,
             )
             self.end = weakref.finalize(self, _end, self._process, os.getpid())
             try:
-                self.port: int = self.query([access_key, secret_key, types])
+                self.query([access_key, secret_key, types])
             except EOFError:
                 self.end()
                 log.seek(0)
@@ -67,6 +84,18 @@ class Moto:
             except BaseException:
                 self.end()
                 raise
+
+    def request(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+        """Return status, headers and body of the response to a request; EOFError if the process has ended."""
+        connection = self._idle.get()
+        try:
+            connection.send((method, target, headers, body))
+            response: Answer = connection.recv()
+        except OSError:
+            raise EOFError("moto has ended") from None
+        finally:
+            self._idle.put(connection)
+        return response
 
     def query(self, query: Any) -> Any:
         """Send one query to the program and return the result; EOFError if the process has ended."""

@@ -1,7 +1,8 @@
-"""The program in moto's process: serves AWS on a free port of 127.0.0.1 until its standard input ends.
+"""The program in moto's process: responds to the requests of the sandbox until its standard input ends.
 
-Each line of the input is a query in JSON, and gets a line of JSON. The first one has the settings, and gets
-the port. No module imports this one.
+Its arguments are the file descriptors of connections; each has a thread, which responds to one request after
+the other. Each line of the standard input is a query in JSON, and gets a line of JSON. The first one has the
+settings. No module imports this one.
 
 moto's Route 53 keeps record sets as if their changes did not say what they replace; that is mended here.
 Signatures are checked here, by botocore's own signer, because moto's check fails in three of the four
@@ -11,19 +12,22 @@ requests without a signature (S3), and reports errors in a form that only client
 
 from __future__ import annotations
 
+import gc
 import io
 import json
-import logging
 import os
 import re
 import sys
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import md5, sha256
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+from wsgiref.util import setup_testing_defaults
 from zlib import crc32
 
 from botocore.auth import SIGV4_TIMESTAMP, S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth  # type: ignore[import-untyped]
@@ -31,16 +35,21 @@ from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from moto.core.base_backend import BackendDict
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.core.request import (
+    PRESERVED_HEADER_NAMES_ENVIRON_KEY,
+    environ_key_for_header,
+    should_preserve_original_header_name,
+)
 from moto.core.responses import ActionResult
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.instance_types import INSTANCE_FAMILIES, InstanceTypeBackend
 from moto.moto_server.utilities import RegexConverter
-from moto.moto_server.werkzeug_app import BackendRequest, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from werkzeug import Response
-from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 BACKENDS = {"ec2": "ec2", "elasticloadbalancing": "elb", "route53": "route53", "s3": "s3"}
 """moto's backend for each service that a signature can be for; that of ELB serves ELBv2 too."""
@@ -62,22 +71,77 @@ UNSIGNED, UNKNOWN_KEY, WRONG, EXPIRED, CHANGED = REFUSALS
 
 def main() -> None:
     """Serve AWS, and the queries on standard input."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     # The input ends with the process that started this one, however that ends.
     queries = map(json.loads, sys.stdin)
     key, secret, types = next(queries)
     if types:
         keep_types(types.split(","))
     admit_newlines()
-    app = Application(Credentials(key, secret))
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    reply(server.port)
+    gc.freeze()  # what was imported is never garbage
+    credentials = Credentials(key, secret)
+    for descriptor in map(int, sys.argv[1:]):
+        threading.Thread(target=serve, args=(Connection(descriptor), credentials), daemon=True).start()
+    reply(None)
     for query in queries:
         if query == "reset":
             BackendDict.reset()
         reply(servers())
     os._exit(0)
+
+
+def serve(connection: Connection, credentials: Credentials) -> None:
+    """Respond to the requests of a connection, until the other end is closed."""
+    while True:
+        try:
+            environ = environment(*connection.recv())
+        except EOFError:
+            return
+        try:
+            app = application(BackendRequest(environ), credentials)
+            environ["wsgi.input"].seek(0)  # to check the signature takes the body
+            chunks, status, headers = run_wsgi_app(app, environ, buffered=True)
+        except Exception as error:  # noqa: BLE001 - whatever moto raises is a response for the client
+            app = Response(f"moto failed: {error!r}", 500)
+            chunks, status, headers = run_wsgi_app(app, environ, buffered=True)
+        connection.send((int(status.split()[0]), list(headers.items()), b"".join(chunks)))
+
+
+def application(request: BackendRequest, credentials: Credentials) -> WSGIApplication:
+    """Return what responds to a request: moto's application for its service, or a refusal."""
+    signature = find_signature(request)
+    service = signature.get("service", "s3")
+    problem = find_problem(request, signature, credentials)
+    if problem == UNSIGNED and is_for_anyone(request):
+        problem = None
+    if service == "s3" and not problem and not has_its_checksum(request):
+        problem = CHANGED
+    return refusal(service, problem) if problem else backend(service)
+
+
+def environment(method: str, target: str, headers: dict[str, str], body: bytes) -> WSGIEnvironment:
+    """Return a request in the form that WSGI defines, with what moto adds to it.
+
+    WSGI has no underscores in names of headers, which the metadata of S3's objects may have.
+    """
+    path, _, query = target.partition("?")
+    fields = {environ_key_for_header(name): value for name, value in headers.items() if "_" not in name}
+    kept = {
+        environ_key_for_header(name): name for name in headers if should_preserve_original_header_name(name)
+    }
+    kept = {key: name for key, name in kept.items() if key not in fields}
+    environ = {
+        **fields,
+        **{key: headers[name] for key, name in kept.items()},
+        PRESERVED_HEADER_NAMES_ENVIRON_KEY: kept,
+        "CONTENT_LENGTH": str(len(body)),
+        "REQUEST_METHOD": method,
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": target,
+        "wsgi.input": io.BytesIO(body),
+    }
+    setup_testing_defaults(environ)  # adds what moto does not look at
+    return environ
 
 
 def keep_types(families: list[str]) -> None:
@@ -228,27 +292,6 @@ def servers() -> list[dict[str, Any]]:
 def reply(value: Any) -> None:
     """Print a line of JSON."""
     print(json.dumps(value), flush=True)  # noqa: T201 - standard output is the channel of the program
-
-
-class Application:
-    """moto's applications behind a check of signatures, as a WSGI application."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve one request."""
-        request = BackendRequest(environ)
-        signature = find_signature(request)
-        service = signature.get("service", "s3")
-        problem = find_problem(request, signature, self._credentials)
-        environ["wsgi.input"] = io.BytesIO(request.get_data())
-        if problem == UNSIGNED and is_for_anyone(request):
-            problem = None
-        if service == "s3" and not problem and not has_its_checksum(request):
-            problem = CHANGED
-        app = refusal(service, problem) if problem else backend(service)
-        return app(environ, start_response)
 
 
 @cache

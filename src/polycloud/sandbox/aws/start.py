@@ -1,7 +1,8 @@
-"""What moto's process runs: `program.py`, with each of botocore's documents read once.
+"""What moto's process runs: `program.py`, with what moto looks up again and again looked up once.
 
-moto asks for the lists of regions and the model of EC2 again and again while it is imported, each time by a
-session of its own, and a third of the start went to parsing the same documents. No module imports this one.
+moto asks for the lists of regions and the model of EC2 many times while it is imported, each time by a
+session of its own, and a third of the start went to parsing the same documents of botocore. For each request
+it lists the methods of a class, which takes half a millisecond for EC2. No module imports this one.
 """
 
 from __future__ import annotations
@@ -16,4 +17,8 @@ if __name__ == "__main__":
     reader = JSONFileLoader()
     reader.load_file = cache(reader.load_file)
     Loader.FILE_LOADER_CLASS = staticmethod(lambda: reader)
+    # Imports the documents, so comes after the reader.
+    from moto.core import responses
+
+    responses.method_names_from_class = cache(responses.method_names_from_class)  # type: ignore[attr-defined]
     runpy.run_path(str(Path(__file__).with_name("program.py")), run_name="__main__")

@@ -226,8 +226,7 @@ class RecordRules(DNSSuite):
         """Values that callers add to one name at the same time are all kept."""
         addresses = [f"192.0.2.{number}" for number in range(1, TOGETHER + 1)]
         create = partial(driver.create_record, "pool", zone, RecordType.A)
-        for record in driver.connection.gather([partial(create, address) for address in addresses]):
-            self.listed(driver, record)
+        self.all_listed(driver, driver.connection.gather([partial(create, one) for one in addresses]))
         found = sorted(one.data for one in driver.list_records(zone) if one.name == "pool")
         assert found == addresses, f"{found} are left of {addresses}"
 
@@ -236,8 +235,7 @@ class RecordRules(DNSSuite):
         """An update to a value that the name has already is refused, and changes nothing."""
         other = driver.create_record("www", zone, RecordType.A, OTHER_ADDRESS)
         elsewhere = driver.create_record("elsewhere", zone, RecordType.A, ADDRESS)
-        for one in (other, elsewhere):
-            self.listed(driver, one)
+        self.all_listed(driver, [other, elsewhere])
         changes = {
             "data": partial(driver.update_record, other, data=ADDRESS),
             "name": partial(driver.update_record, elsewhere, name="www"),
@@ -271,8 +269,7 @@ class RecordRules(DNSSuite):
         """`list_records` lists every record of its zone once, over all pages."""
         create = partial(driver.create_record, zone=zone, type=RecordType.A, data=ADDRESS)
         made = [create(f"host-{number}") for number in range(self.several)]
-        for record in made:
-            self.listed(driver, record)
+        self.all_listed(driver, made)
         self.check_complete_list(made, driver.list_records(zone))
 
     @rule("list_records")

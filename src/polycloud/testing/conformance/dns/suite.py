@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -157,10 +157,22 @@ class DNSSuite(Checks[DNSDriver]):
         message = f"the {record.type} record {record.name!r} (id {record.id!r}) to be listed"
         return self.until(lambda: with_id(driver.list_records(record.zone), record.id), message)
 
+    def all_listed(self, driver: DNSDriver, records: Sequence[Record]) -> list[Record]:
+        """Return the records of one zone from its list, as soon as all of them are listed."""
+        found = {one.id: one for one in driver.list_records(records[0].zone)}
+        return [found.get(one.id) or self.listed(driver, one) for one in records]
+
     def delisted(self, driver: DNSDriver, record: Record) -> None:
         """Return as soon as the record is not listed any more."""
         message = f"the {record.type} record {record.name!r} (id {record.id!r}) to leave the list"
         self.until(lambda: with_id(driver.list_records(record.zone), record.id) is None, message)
+
+    def all_delisted(self, driver: DNSDriver, records: Sequence[Record]) -> None:
+        """Return as soon as none of the records of one zone is listed any more."""
+        found = {one.id for one in driver.list_records(records[0].zone)}
+        for one in records:
+            if one.id in found:
+                self.delisted(driver, one)
 
     # Arguments
 

@@ -65,11 +65,10 @@ class ValueRules(DNSSuite):
             driver.create_record(name, zone, RecordType(type_), data, {**fields, "ttl": self.ttl})
             for name, type_, data, fields in wanted
         ]
-        listed = [self.listed(driver, one) for one in made]
+        listed = self.all_listed(driver, made)
         for one in reversed(made):
             driver.delete_record(one)
-        for one in made:
-            self.delisted(driver, one)
+        self.all_delisted(driver, made)
         for records in (made, listed):
             for value, found in zip(wanted, map(_value, records), strict=True):
                 assert found == value, f"{value} became {found}"
