@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from polycloud.sandbox import Sandbox
+from support.forked import Forker
 from support.process import Process
 
 # Whatever takes long on a busy machine is no failure; a test of a time has a bound of its own
@@ -64,6 +66,13 @@ def interruptible() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session")
+def forker() -> Iterator[Forker]:
+    """Forks processes of the command `polycloud`, and of other Python programs."""
+    with contextlib.closing(Forker()) as forker:
+        yield forker
 
 
 @pytest.fixture(scope="session")

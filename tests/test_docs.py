@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.forked import ANEW, Forker
 
 PAGES = Path(__file__).parents[1] / "docs"
 BRIDGED = """\
@@ -179,16 +179,9 @@ def examples() -> list[Any]:
 
 
 @pytest.mark.parametrize(("page", "block", "printed"), examples())
-def test_examples_run(page: str, block: str, printed: str) -> None:
+def test_examples_run(forker: Forker, page: str, block: str, printed: str) -> None:
     """Each Python block of a page runs as it is and prints what it promises."""
     calm = {**os.environ, "DASK_LOGGING__DISTRIBUTED": "error"}  # Dask warns of a busy machine
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-        env=calm,
-    )
-    assert done.stderr == ""
+    done = forker.run([], calm, "", 100, f"{ANEW}{block}")
+    assert (done.returncode, done.stderr) == (0, "")
     assert sorted(done.stdout.splitlines()) == sorted(printed.splitlines())

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from support.forked import ANEW, Forker
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
@@ -20,10 +21,8 @@ PRINTED = (
 @pytest.mark.parametrize(
     ("block", "printed"), list(zip(BLOCKS, PRINTED, strict=True)), ids=["use", "dns", "storage", "driver"]
 )
-def test_examples_run(block: str, printed: str) -> None:
+def test_examples_run(forker: Forker, block: str, printed: str) -> None:
     """Each Python block of the README runs as it is and prints what it promises."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.stderr == ""
+    done = forker.run([], os.environ, "", 60, f"{ANEW}{block}")
+    assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(printed, done.stdout)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from polycloud.config import load
 from polycloud.errors import InvalidCredsError
 from polycloud.fleet import Fleet
+from support.forked import Forker
 from support.vultr import TOKEN, VultrCloud
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3p2w1sR8mZQxq5wTj0bq9v1lW6oV2sF4hK8nY7cXyz web"
@@ -35,13 +35,9 @@ def config(vultr: VultrCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def polycloud(config: Path) -> Run:
+def polycloud(config: Path, forker: Forker) -> Run:
     def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "polycloud", *words]
-        environment = {**os.environ, **variables}
-        return subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=60, env=environment, input=""
-        )
+        return forker.run(words, {**os.environ, **variables}, "", 60)
 
     return run
 

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
-from support.forked import READ_AT_START, Forked, Forker
+from support.forked import FOLDERS, READ_AT_START, Forked, Forker
 
 POLYCLOUD = [sys.executable, "-W", "error", "-m", "polycloud.cli.main"]
 DECIDES_ABOUT_COLOUR = {"CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"}
@@ -41,8 +41,8 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def read_at_start(variables: Iterable[str]) -> bool:
-    """Whether Python reads one of these variables when it starts, so that it must start."""
-    return any(name.startswith(READ_AT_START) for name in variables)
+    """Whether Python reads one of these variables only when it starts, so that it must start."""
+    return any(name.startswith(READ_AT_START) and name != FOLDERS for name in variables)
 
 
 class Terminal:
@@ -106,13 +106,6 @@ class Terminal:
             self.sent += self._decoder.decode(part)  # a character may arrive in two pieces
             return bool(part)
         return False
-
-
-@pytest.fixture(scope="session")
-def forker() -> Iterator[Forker]:
-    """Forks processes of the command."""
-    with contextlib.closing(Forker()) as forker:
-        yield forker
 
 
 @pytest.fixture

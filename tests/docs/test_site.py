@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from support.forked import ANEW, Forker
 
 ROOT = Path(__file__).parents[2]
 DOCS, SOURCE = ROOT / "docs", ROOT / "src"
@@ -32,13 +33,13 @@ def test_every_page_is_in_a_table_of_contents() -> None:
     assert listed == pages - {DOCS / "index.md"}, "the toctrees must list each page, and nothing else"
 
 
-def test_the_first_example() -> None:
+def test_the_first_example(forker: Forker) -> None:
     """The example of the first page runs as it is."""
     block = re.search(r"^```python\n(.*?)^```$", _text(DOCS / "index.md"), re.MULTILINE | re.DOTALL)
     assert block
-    command = [sys.executable, "-W", "error", "-c", block[1]]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert re.fullmatch(r"web running [\d.]+\n", printed)
+    done = forker.run([], os.environ, "", 60, f"{ANEW}{block[1]}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"web running [\d.]+\n", done.stdout)
 
 
 def _has_all(file: Path) -> bool:

@@ -14,6 +14,8 @@ from polycloud.errors import AmbiguousCreateError, NotFoundError, PolycloudError
 from polycloud.testing.faults import ALL, Fault, FaultList, FaultProxy
 
 DEADLINE, LOOKS, GRACE = 2.0, 6, 5.0
+DRIP_DEADLINE = 1.0
+"""The deadline of a call whose first response drips: that lasts until the deadline, whatever it is."""
 LASTING = (
     frozenset(map(Fault, ("499", "499 after", "500", "500 after")))
     | frozenset(map(Fault, ("garbage body", "html", "length too small", "gzip bomb", "refuse")))
@@ -61,7 +63,8 @@ def meeting(cloud: Cloud, fault: Fault) -> Iterator[tuple[Any, FaultProxy]]:
     with FaultProxy(
         "127.0.0.1", cloud.port, FaultList(fault, spare=is_login), retry_after=0, pause=0.05
     ) as proxy:
-        options = {"timeout": 0.4, "deadline": DEADLINE, "pool_size": 4, "body_limit": 2**22}
+        deadline = DRIP_DEADLINE if fault.startswith("drip") else DEADLINE
+        options = {"timeout": 0.4, "deadline": deadline, "pool_size": 4, "body_limit": 2**22}
         driver = driver_of(cloud, **{**proxy.options, **options})
         yield driver, proxy
         driver.close()

@@ -182,7 +182,7 @@ def test_the_traps_work(web: Web) -> None:
 
 BOMBS = {
     "deep nesting": b"<a>" * 100_000 + b"</a>" * 100_000,
-    "open ends": b"<a>" * 200_000,
+    "open ends": b"<a>" * 50_000,
     "many attributes": b"<a %s/>" % b" ".join(b"a%d=''" % n for n in range(20_000)),
     "many references": b"<a>" + b"&#65;" * 100_000 + b"</a>",
     "many namespaces": b"<a>" + b"".join(b"<b xmlns:x%d='u%d'/>" % (n, n) for n in range(10_000)) + b"</a>",

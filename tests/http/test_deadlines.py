@@ -19,8 +19,7 @@ import pytest
 import uvicorn
 
 from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError, TLSError, TransportError
-from polycloud.http import connections
-from polycloud.http import loop as of_loop
+from polycloud.http import connections, looppool
 from polycloud.http.exchange import IDLE_LIMIT
 from polycloud.http.messages import RawResponse, Request, Transport, TransportOptions
 from polycloud.http.retry import RetryPolicy
@@ -407,7 +406,7 @@ def test_a_connection_closed_while_idle(world: World) -> None:
 
 def test_a_response_that_was_read_late(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A POST is not lost where the server's idle time had nearly ended before its last response was read."""
-    monkeypatch.setattr(of_loop, "IDLE_LIMIT", 0.3)
+    monkeypatch.setattr(looppool, "IDLE_LIMIT", 0.3)
     monkeypatch.setattr(connections, "IDLE_LIMIT", 0.3)
     numbers = []
 

@@ -15,7 +15,7 @@ import pytest
 
 from polycloud.concurrency.bridge import bridged, iterate_bridged
 from polycloud.errors import PolycloudError
-from polycloud.http import loop as of_loop
+from polycloud.http import looppool
 from polycloud.http.loop import LoopTransport, LoopTransports
 from polycloud.http.messages import Request, TransportOptions
 from support.certificates import Authority
@@ -266,7 +266,7 @@ def test_another_loop() -> None:
 
 def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that nobody uses is closed after some seconds, though the loop sends nothing more."""
-    monkeypatch.setattr(of_loop, "IDLE_LIMIT", 0.1)
+    monkeypatch.setattr(looppool, "IDLE_LIMIT", 0.1)
 
     async def main(server: Talks) -> None:
         async with transport_with() as transport:

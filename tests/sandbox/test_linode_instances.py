@@ -510,7 +510,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.sampled_from([0.0, 1.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_any_order_of_requests(
     steps: list[tuple[tuple[str, str, dict[str, Any]], float]], delete: float
 ) -> None:

@@ -348,7 +348,7 @@ def assert_not_recorded(secret: str, recorded: list[str]) -> None:
             assert form not in text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @example(key="Zq9 /k+y", place="quoted")
 @given(key=secrets, place=st.sampled_from([*PLACES, "message", "quoted"]))
 def test_declared_secrets(key: str, place: str) -> None:
@@ -374,7 +374,7 @@ def test_declared_secrets(key: str, place: str) -> None:
     assert_not_recorded(key if len(key) > 3 else f"user:{key}", recorded)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     hidden=ascii_secrets,
     name=st.sampled_from(SECRET_NAMES),

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from polycloud.common.driver import BaseDriver
 from polycloud.common.operations import OperationsDriver
-from polycloud.concurrency.bridge import bridged, iterate_bridged
+from polycloud.concurrency.bridge import begin, bridged, drive, iterate_bridged, take_result
 from polycloud.errors import PolycloudError
 from polycloud.http.loop import LoopTransports
 from polycloud.http.messages import Transport, TransportOptions
@@ -75,9 +75,14 @@ def _awaited(method: Any) -> Any:
 
     @wraps(method)
     async def call(cloud: AsyncDriver[Any], *args: Any, **kwargs: Any) -> Any:
-        cloud._require_loop()  # noqa: SLF001 - as `run` does, which would be one more coroutine
-        work = partial(getattr(cloud.driver, method.__name__), *args, **kwargs)
-        return await bridged(work, cloud._transport)  # noqa: SLF001
+        # As `run` and `bridged` do, which would be two more coroutines
+        cloud._require_loop()  # noqa: SLF001
+        work = getattr(cloud.driver, method.__name__)
+        if args or kwargs:
+            work = partial(work, *args, **kwargs)
+        current = begin(work, cloud._transport)  # noqa: SLF001
+        await drive(current, current.switch())
+        return take_result(current)
 
     return call
 
@@ -146,6 +151,8 @@ class AsyncDriver(Generic[D]):
 
     def _require_loop(self) -> None:
         running = asyncio.get_running_loop()
+        if self._loop is running and not self._closed:
+            return
         if self._closed:
             raise EventLoopError(f"{self!r} is closed; connect again", self.driver)
         if self._loop is None:

@@ -155,8 +155,14 @@ def _body_start(body: Any) -> int | None:
 
 
 def _require_headers(headers: Mapping[str, str]) -> None:
+    try:
+        values = "".join(headers.values())
+        if values.isascii() and values.isprintable() and all(map(_is_token, headers)):
+            return  # nearly always
+    except TypeError:
+        pass
     for name, value in headers.items():
-        if not isinstance(name, str) or not name or not IN_HEADER_NAME.issuperset(name):
+        if not _is_token(name):
             message = f"a header's name must be a token such as X-Request-Id, got {shown(name)}"
             raise InvalidArgumentError(message)
         if not isinstance(value, str):
@@ -165,6 +171,11 @@ def _require_headers(headers: Mapping[str, str]) -> None:
             raise InvalidArgumentError(f"header {name!r} must not contain a line break or NUL")
         if not value.isascii():
             raise InvalidArgumentError(f"header {name!r} must be ASCII; percent-encode other characters")
+
+
+@lru_cache(maxsize=256)
+def _is_token(name: Any) -> bool:
+    return isinstance(name, str) and bool(name) and IN_HEADER_NAME.issuperset(name)
 
 
 def _form(argument: str, fields: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from msgspec.structs import replace
 
@@ -333,7 +333,8 @@ class Connection:
             return self._own_transport
         bridge = waiting.bridge()
         if bridge is not None:
-            return cast("Transport", bridge.transports(self.transport_options))
+            shared: Transport = bridge.transports(self.transport_options)
+            return shared
         return self._transport or self.single_flight("transport", self._open_transport)
 
     def _open_transport(self) -> Transport:

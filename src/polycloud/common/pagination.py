@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -56,7 +57,7 @@ def number_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable], *, 
     items: list[T] = []
     for _ in range(READINGS):
         pages = _all_pages(fetch, limit)
-        items = _once_each([item for page in pages for item in page.items], key)
+        items = _once_each(list(chain.from_iterable(page.items for page in pages)), key)
         totals = {page.total for page in pages}
         if totals in ({None}, {len(items)}) and (len(pages) == 1 or _same(fetch(1), pages[0], key)):
             break

@@ -11,6 +11,7 @@ from _thread import RLock  # threading takes longer to import
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import repeat, tee
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -68,10 +69,12 @@ def copies(raws: Iterable[msgspec.Raw]) -> Iterator[bytes]:
 def built(raws: Iterable[msgspec.Raw], type_: Any, build: Callable[[Item[Any]], R]) -> list[R]:
     """Return what `build` makes of the objects of a list.
 
-    One by one: those of a long list are never in memory all at once.
+    A few at a time: those of a long list are never in memory all at once.
     """
-    decode, new = decoder(type_, strict=False).decode, tuple.__new__  # half the time of Item()
-    return [build(new(Item, (decode(content), content))) for content in copies(raws)]
+    decode = decoder(type_, strict=False).decode
+    contents, bytes_ = tee(copies(raws))
+    pairs = zip(map(decode, contents), bytes_)  # noqa: B905 - both of one iterator
+    return list(map(build, map(tuple.__new__, repeat(Item), pairs)))  # half the time of Item()
 
 
 def identity(item: Item[T]) -> Item[T]:

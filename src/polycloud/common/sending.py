@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -87,7 +87,7 @@ class Sending(Struct, gc=False):
         deadline = self.request.deadline
         return math.inf if deadline is None else deadline - time.monotonic()
 
-    def _attempt(self, number: int, hooks: list[Hook]) -> Outcome:
+    def _attempt(self, number: int, hooks: Sequence[Hook]) -> Outcome:
         outcome: Outcome | None = None
         sent = self.request
         began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 The idea: a greenlet has a stack of its own and can be left in the middle of a call. `bridged` starts the
 driver's function in a `BridgeGreenlet`. Where plain code would block, it calls `wait(awaitable)`, which
-switches back to the coroutine outside, handing it the awaitable. `_drive` awaits that on the loop, meanwhile
+switches back to the coroutine outside, handing it the awaitable. `drive` awaits that on the loop, meanwhile
 the loop runs other tasks, and then switches into the greenlet with the result (or throws the error into it).
 So the driver is written once, as plain code, and every wait in it becomes an `await`.
 
@@ -23,14 +23,23 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from types import GeneratorType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 Transports = Callable[[Any], Any]
 """Makes the transport for a connection's options; opaque here (`polycloud.http.messages.Transports`)."""
 
-__all__ = ["BridgeGreenlet", "await_flight", "bridged", "gather_bridged", "iterate_bridged"]
+__all__ = [
+    "BridgeGreenlet",
+    "await_flight",
+    "begin",
+    "bridged",
+    "drive",
+    "gather_bridged",
+    "iterate_bridged",
+    "take_result",
+]
 
 T = TypeVar("T")
 PARKED = 2000
@@ -62,8 +71,8 @@ class BridgeGreenlet(greenlet):
 
     def wait(self, awaitable: Awaitable[T]) -> T:
         """Have the event loop await `awaitable`; return its result."""
-        assert self.parent is not None
-        return cast("T", self.parent.switch(awaitable))
+        result: T = self.parent.switch(awaitable)  # type: ignore[union-attr] # it has one while it runs
+        return result
 
     def hand_over(self) -> None:
         """Yield to the coroutine outside until it asks for the next item."""
@@ -79,10 +88,9 @@ def current_bridge() -> BridgeGreenlet | None:
 
 async def bridged(fn: Callable[[], T], transports: Transports, *, in_gather: bool = False) -> T:
     """Run plain `fn`; its waits are awaited here and its requests go through `transports`."""
-    current = _bridge(fn, transports, in_gather=in_gather)
-    await _drive(current, current.switch())
-    result: T = current.result
-    _park(current)
+    current = begin(fn, transports, in_gather=in_gather)
+    await drive(current, current.switch())
+    result: T = take_result(current)
     return result
 
 
@@ -100,12 +108,12 @@ async def iterate_bridged(fn: Callable[[], Iterator[T]], transports: Transports)
             if isinstance(items, GeneratorType):
                 items.close()
 
-    current = _bridge(hand_out, transports)
+    current = begin(hand_out, transports)
     outcome = current.switch()
     try:
         while True:
             if outcome is not YIELDED:
-                outcome = await _drive(current, outcome)
+                outcome = await drive(current, outcome)
             if not handed:
                 return
             yield handed.pop()
@@ -115,7 +123,7 @@ async def iterate_bridged(fn: Callable[[], Iterator[T]], transports: Transports)
         if current.work is None:
             _park(current)
         elif not current.dead:
-            await _drive(current, current.throw(GreenletExit))
+            await drive(current, current.throw(GreenletExit))
 
 
 class _Parked(threading.local):
@@ -128,7 +136,8 @@ class _Parked(threading.local):
 _parked = _Parked()
 
 
-def _bridge(fn: Callable[[], Any], transports: Transports, *, in_gather: bool = False) -> BridgeGreenlet:
+def begin(fn: Callable[[], Any], transports: Transports, *, in_gather: bool = False) -> BridgeGreenlet:
+    """Return a greenlet that will run `fn`, from its first `switch` on."""
     parked, caller = _parked.greenlets, getcurrent()
     current = parked.pop() if parked else BridgeGreenlet()
     current.parent = caller
@@ -137,13 +146,20 @@ def _bridge(fn: Callable[[], Any], transports: Transports, *, in_gather: bool = 
     return current
 
 
+def take_result(current: BridgeGreenlet) -> Any:
+    """Return the result of a function that has returned; its greenlet is parked."""
+    result = current.result
+    _park(current)
+    return result
+
+
 def _park(current: BridgeGreenlet) -> None:
     current.result = current.gr_context = None
     if not current.dead and len(_parked.greenlets) < PARKED:
         _parked.greenlets.append(current)
 
 
-async def _drive(current: BridgeGreenlet, outcome: Any) -> Any:
+async def drive(current: BridgeGreenlet, outcome: Any) -> Any:
     """Await what `current` waits for until it returns or yields an item; return that outcome."""
     while current.work is not None and not current.dead and outcome is not YIELDED:
         try:

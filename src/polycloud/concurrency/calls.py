@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import wraps
 from types import GeneratorType
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
@@ -169,9 +169,16 @@ def as_operation(
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if check is not None and (kwargs or len(args) > 1):
             check(args, kwargs)
-        owner = args[0]
-        with _operation(fn.__name__, owner):
+        owner: Any = args[0]
+        token = _enter(fn.__name__)
+        try:
             result = fn(*args, **kwargs)
+        except PolycloudError as error:
+            _clean(error, owner, token)
+            raise
+        finally:
+            if token is not None:
+                _current.reset(token)
         if isinstance(result, GeneratorType):
             return cast("R", _iterate(fn.__name__, owner, result))
         return result
@@ -196,39 +203,35 @@ def _iterate(name: str, owner: Any, items: Iterator[T]) -> Iterator[T]:
     """Yield the items of a generator, entering the operation for each: its body runs when asked for one."""
     with closing(items):  # type: ignore[type-var] # a generator
         while True:
-            with _operation(name, owner):
-                try:
-                    item = next(items)
-                except StopIteration:
-                    return
+            token = _enter(name)
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            except PolycloudError as error:
+                _clean(error, owner, token)
+                raise
+            finally:
+                if token is not None:
+                    _current.reset(token)
             if type(item) is _Page:
                 yield from cast("list[T]", item)
             else:
                 yield item
 
 
-class _operation:
-    __slots__ = ("name", "owner", "token")
+def _enter(name: str) -> Token[CallOptions] | None:
+    """Begin an operation; return the token that ends it, or None inside another one."""
+    outer = _current.get()
+    if outer.operation:
+        return None
+    # replace() takes 3 µs more
+    return _current.set(CallOptions(outer.ends_at, outer.timeout, outer.retry, name, set()))
 
-    def __init__(self, name: str, owner: Any) -> None:
-        self.name, self.owner = name, owner
 
-    def __enter__(self) -> None:
-        outer = _current.get()
-        if outer.operation:
-            self.token = None
-            return
-        # replace() takes 3 µs more
-        inner = CallOptions(outer.ends_at, outer.timeout, outer.retry, self.name, set())
-        self.token = _current.set(inner)
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if self.token is not None:
-            try:
-                if isinstance(error, PolycloudError):
-                    self.owner.clean_error(error)
-            finally:
-                _current.reset(self.token)
+def _clean(error: PolycloudError, owner: Any, token: Token[CallOptions] | None) -> None:
+    if token is not None:
+        owner.clean_error(error)
 
 
 def seconds(name: str, value: float) -> float:

@@ -59,7 +59,8 @@ def bridge() -> BridgeGreenlet | None:
     """Return the bridge that the caller runs in, or None in plain code."""
     module = sys.modules.get("polycloud.concurrency.bridge")  # without it there are no bridges
     current = getattr(module, "current_bridge", None)  # nor while it is being imported
-    return None if current is None else cast("BridgeGreenlet | None", current())
+    found: BridgeGreenlet | None = current and current()
+    return found
 
 
 def run(async_fn: Callable[[], Awaitable[T]]) -> T:

@@ -8,7 +8,7 @@ an error of the socket says about the request is decided here.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError, TLSError, TransportError
@@ -60,18 +60,24 @@ class Exchange:
         self.fully_sent = False
         self._decoder: Decoder | None = None
 
-    def pieces(self) -> Iterator[bytes | memoryview]:
-        """Yield the bytes to send: a small body together with the headers."""
+    def all_at_once(self) -> bytes | None:
+        """Return the bytes to send: a small body together with the headers; None if the body is not small."""
         body = self.request.body
         if body is None:
-            yield self.head
-        elif isinstance(body, bytes) and len(body) <= SMALL:
-            yield self.head + body
+            return self.head
+        return self.head + body if isinstance(body, bytes) and len(body) <= SMALL else None
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """Yield the bytes to send."""
+        all_ = self.all_at_once()
+        if all_ is not None:
+            yield all_
         else:
             yield self.head
-            yield from body_pieces(body, self.request.headers)
+            assert self.request.body is not None
+            yield from body_pieces(self.request.body, self.request.headers)
 
-    def response(self, close: Callable[[], None]) -> RawResponse:
+    def response(self) -> RawResponse:
         """Return the response, whose headers have arrived, without its body."""
         reader = self.reader
         assert reader.headers is not None
@@ -79,25 +85,21 @@ class Exchange:
         # Who accepts "identity" by name wants the bytes as they are kept
         if coding and "identity" not in self.request.headers.get("Accept-Encoding", ""):
             self._decoder = Decoder(coding)
-        return RawResponse(reader.status, reader.reason, reader.headers, close=close)
+        return RawResponse(reader.status, reader.reason, reader.headers)
 
-    def decoded(self, undecoded_limit: float = inf) -> Iterator[bytes]:
-        """Yield what has arrived of the body since the last time, decoded."""
+    def decoded(self, undecoded_limit: float = inf) -> Iterable[bytes]:
+        """Return what has arrived of the body since the last time, decoded; read all of it."""
         if self.reader.body_size > undecoded_limit:
             require_size(self.reader.body_size, undecoded_limit)
-        yield from self.decode(self.reader.take(), complete=self.reader.complete)
+        return self.decode(self.reader.take(), complete=self.reader.complete)
 
     def rest(self) -> int:
         """Return how many bytes of an unencoded body are still to come; 0 if that is not known."""
         return 0 if self._decoder else self.reader.rest()
 
-    def decode(self, arrived: list[bytes], *, complete: bool) -> Iterator[bytes]:
-        """Yield what the next bytes of the body decode to; `complete` if they are the last."""
-        decoder = self._decoder
-        for data in arrived:
-            yield from decoder.decode(data) if decoder else (data,)
-        if decoder and complete:
-            decoder.finish()
+    def decode(self, arrived: list[bytes], *, complete: bool) -> Iterable[bytes]:
+        """Return what the next bytes of the body decode to; `complete` if they are the last."""
+        return arrived if self._decoder is None else _decoded(self._decoder, arrived, complete=complete)
 
     @property
     def reusable(self) -> bool:
@@ -113,6 +115,13 @@ class Exchange:
             return late(self.request) or ReadTimeoutError("no response in time (timeout=)")
         kind = TransportError if sent else ConnectError
         return kind(f"the connection broke: {error}")
+
+
+def _decoded(decoder: Decoder, arrived: list[bytes], *, complete: bool) -> Iterator[bytes]:
+    for data in arrived:
+        yield from decoder.decode(data)
+    if complete:
+        decoder.finish()
 
 
 def handshake_error(error: Exception) -> TLSError:

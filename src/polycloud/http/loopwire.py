@@ -75,30 +75,17 @@ class LoopWire(asyncio.BufferedProtocol):
     def begin(self, request: Request, reader: ResponseReader, most: float) -> None:
         """Serve `request`: what arrives goes to `reader`, and no wait takes more than `most` seconds."""
         self._request, self._reader, self._most = request, reader, most
+        self._waiter = None
         self._taken = self._least = 0
         self.sent = False
 
     def end(self) -> None:
         """Become idle; bytes that arrive from now on were asked for by nobody."""
-        self._request = self._reader = None
+        self._request = self._reader = self._waiter = None
         self._resume()
 
-    async def send(self, data: bytes | memoryview) -> bool:
-        """Send all of `data`; return False if the response made that pointless by coming first."""
-        reader = self._reader
-        assert reader is not None
-        rest = memoryview(data)
-        while not reader.complete:
-            self._write(rest[:CHUNK])
-            rest = rest[CHUNK:]
-            while not self._writable and not reader.complete:
-                await self._wait()
-            if not rest:
-                return True
-            await asyncio.sleep(0)  # others have their turn, even if the other side reads as fast
-        return False
-
-    def _write(self, data: memoryview) -> None:
+    def write(self, data: bytes | memoryview) -> bool:
+        """Send `data`, which is not long; return False if the loop must `flush` before it gets more."""
         if self._error is not None:
             raise self._error
         if self._transport.is_closing():
@@ -108,13 +95,34 @@ class LoopWire(asyncio.BufferedProtocol):
         self.sent_at = time.monotonic()
         self._transport.write(data)
         self.sent = self.sent or self._encrypted or not self._transport.is_closing()
+        return self._writable
+
+    async def flush(self) -> None:
+        """Wait until the loop takes more, or the response came first and made that pointless."""
+        assert self._reader is not None
+        while not self._writable and not self._reader.complete:
+            await self._next_event()
+
+    async def send(self, data: bytes | memoryview) -> bool:
+        """Send all of `data`; return False if the response made that pointless by coming first."""
+        reader = self._reader
+        assert reader is not None
+        rest = memoryview(data)
+        while not reader.complete:
+            if not self.write(rest[:CHUNK]):
+                await self.flush()
+            rest = rest[CHUNK:]
+            if not rest:
+                return True
+            await asyncio.sleep(0)  # others have their turn, even if the other side reads as fast
+        return False
 
     async def receive(self, least: int) -> None:
         """Wait for the response's end, or until its headers and `least` more bytes of the body are there."""
         self._least = least
         self._resume()
         while not self._ready():
-            await self._wait()
+            await self._next_event()
 
     def took(self) -> None:
         """Note that all of the body that has come was taken from the reader."""
@@ -164,15 +172,17 @@ class LoopWire(asyncio.BufferedProtocol):
             raise self._error
         return False
 
-    async def _wait(self) -> None:
+    def _next_event(self) -> asyncio.Future[None]:
+        """Return what the next event completes, or the end of the time for it."""
         if self._error is not None:
             raise self._error
         self._bound()
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
+
+    @property
+    def _is_awaited(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
 
     def _bound(self) -> None:
         assert self._request is not None
@@ -180,7 +190,7 @@ class LoopWire(asyncio.BufferedProtocol):
         self._alarm.set(self._due, self._ring)
 
     def _ring(self) -> None:
-        if self._waiter is None:
+        if not self._is_awaited:
             return
         if time.monotonic() < self._due:
             self._alarm.set(self._due, self._ring)
@@ -229,7 +239,7 @@ class LoopWire(asyncio.BufferedProtocol):
             return
         if self._ready():
             self._wake()
-        elif self._waiter is not None:
+        elif self._is_awaited:
             try:
                 self._bound()
             except PolycloudError as error:

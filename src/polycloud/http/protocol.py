@@ -172,8 +172,6 @@ class ResponseReader:
     def _begin(self) -> None:
         self._parser: HttpResponseParser | None = None  # it and its methods take 1 KB
         self._head = bytearray()
-        self._items: list[tuple[bytes, bytes]] = []
-        self._reason = b""
         self._head_complete = False
 
     def _receive_head(self, data: bytes) -> bytes:
@@ -189,13 +187,14 @@ class ResponseReader:
         if self._head_complete != (found >= 0):
             raise TransportError("the response is not valid HTTP: its headers end twice")
         if self._head_complete:
-            self._finish_head()
+            self._finish_head(self._head[:found].decode("latin-1").split("\r\n"))
         return data[stop:]
 
-    def _finish_head(self) -> None:
-        if not self._head.startswith(b"HTTP/1."):  # llhttp reads HTTP/2.0 and RTSP too
+    def _finish_head(self, lines: list[str]) -> None:
+        """Take status line and headers, which llhttp has found valid: each is one line."""
+        if not lines[0].startswith("HTTP/1."):  # llhttp reads HTTP/2.0 and RTSP too
             raise TransportError("the response is not valid HTTP/1.1")
-        if len(self._items) > HEADERS_LIMIT:
+        if len(lines) - 1 > HEADERS_LIMIT:
             raise TransportError(f"the response has more than {HEADERS_LIMIT} headers")
         assert self._parser is not None
         self.status = self._parser.get_status_code()
@@ -205,12 +204,11 @@ class ResponseReader:
             self.complete = False
             self._begin()
             return
-        headers = Headers(
-            (name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, value in self._items
-        )
+        parted = [line.partition(":") for line in lines[1:]]
+        headers = Headers([(name, value.strip(" \t")) for name, _, value in parted])
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise TransportError("the response has a transfer coding other than chunked")
-        self.reason = self._reason.decode("latin-1")
+        self.reason = lines[0].partition(" ")[2].partition(" ")[2]
         self.headers = headers
         if self.complete or self._method in {"HEAD", "CONNECT"}:
             self._end()
@@ -244,15 +242,6 @@ class ResponseReader:
         """Refuse a second response."""
         if self.complete:
             raise TransportError("nobody asked for a second response")
-
-    def on_status(self, reason: bytes) -> None:
-        """Take a piece of the status line's text."""
-        self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer, which is left out."""
-        if not self._head_complete:
-            self._items.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Note the end of the headers, where llhttp knows of keep-alive."""

@@ -48,7 +48,7 @@ class Urllib3Transport:
         exchange = _Exchange(pool, request, target_of(request.url, origin))
         raw = exchange.begin()
         if request.stream:
-            raw.chunks = exchange.chunks()
+            raw.chunks, raw.close = exchange.chunks(), exchange.close
         else:
             raw.buffer = exchange.read(self.options.body_limit)
         return raw
@@ -123,7 +123,7 @@ class _Exchange(Exchange):
             # It may have responded before the end of the body, and closed
         while self.reader.headers is None:
             self._wire.receive_into(self.reader)
-        response = self.response(self.close)
+        response = self.response()
         if self.reader.complete:
             self.close()
         return response

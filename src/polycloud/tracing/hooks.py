@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -44,16 +44,19 @@ def _remove(key: object) -> None:
     _hooks.pop(key, None)
 
 
-def listeners() -> list[Hook]:
+def listeners() -> Sequence[Hook]:
     """Return the functions to call with the traces of a request's attempts; asked before anything is sent.
 
     Raises `InvalidArgumentError` if `POLYCLOUD_DEBUG` names what cannot be written to. What fails later, such
     as a full disk, is logged and harms no call.
     """
+    file, is_logged = os.environ.get(DEBUG_VARIABLE), logger.isEnabledFor(logging.DEBUG)
+    if not (file or is_logged or _hooks):
+        return ()
     hooks = [*_hooks.values()]
-    if logger.isEnabledFor(logging.DEBUG):
+    if is_logged:
         hooks.insert(0, _log)
-    if file := os.environ.get(DEBUG_VARIABLE):
+    if file:
         from polycloud.tracing.debugfile import require_writable, write
 
         require_writable(file)
@@ -62,7 +65,7 @@ def listeners() -> list[Hook]:
 
 
 def note_attempt(
-    hooks: list[Hook], sender: Sender, request: Request, outcome: Outcome, attempt: int, ms: float
+    hooks: Sequence[Hook], sender: Sender, request: Request, outcome: Outcome, attempt: int, ms: float
 ) -> None:
     """Pass an attempt, which took `ms` milliseconds, and its outcome to those who listen."""
     from polycloud.tracing.trace import Trace

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import html
 import re
-from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -77,23 +77,40 @@ URL_LOGIN = re.compile(r"(?<=://)(?:[^/\s:@]++:[^/\s@]++|[^/\s:@]{20,})(?=@)")
 
 
 class View(NamedTuple):
-    """A text, decoded: its character `i` came from the original's characters `starts[i]` to `ends[i]`."""
+    """A text, decoded from that of `origin`; the text as it was has none.
+
+    It is a row of stretches: each begins at one of `starts`, and came from what begins at the same place of
+    `begins`: either a character from an escape that ends at that place of `ends`, or, where that is 0,
+    characters that were no escapes.
+    """
 
     text: str
-    starts: Sequence[int]
-    ends: Sequence[int]
+    origin: View | None = None
+    starts: Sequence[int] = ()
+    begins: Sequence[int] = ()
+    ends: Sequence[int] = ()
 
     def span(self, start: int, end: int) -> Span:
-        """Return where a part of the view came from."""
-        if start == end:
-            at = self.starts[start] if start < len(self.text) else (self.ends[-1] if self.text else 0)
-            return at, at
-        return self.starts[start], self.ends[end - 1]
+        """Return where a part of the view came from, in the text as it was."""
+        if self.origin is None:
+            return start, end
+        if start < end:
+            return self.origin.span(self.source_of(start)[0], self.source_of(end - 1)[1])
+        at = self.source_of(start)[0] if start < len(self.text) else len(self.origin.text)
+        return self.origin.span(at, at)
+
+    def source_of(self, at: int) -> Span:
+        """Return from which part of the origin's text a character came."""
+        stretch = bisect_right(self.starts, at) - 1
+        begin, end = self.begins[stretch], self.ends[stretch]
+        if not end:
+            begin += at - self.starts[stretch]
+        return begin, end or begin + 1
 
 
 def views(text: str) -> Iterator[View]:
     """Yield the text as it is, and decoded as often as that changes it."""
-    view: View | None = View(text, range(len(text)), range(1, len(text) + 1))
+    view: View | None = View(text)
     for _ in range(LAYERS + 1):
         if view is None:
             return
@@ -103,28 +120,27 @@ def views(text: str) -> Iterator[View]:
 
 def _decoded(view: View) -> View | None:
     """Return the view with its escapes decoded; None if there is none."""
-    text, starts, ends = view
+    text = view.text
     pieces: list[str] = []
-    new_starts, new_ends = array("q"), array("q")
-    at, changed = 0, False
+    starts, begins, ends = [0], [0], [0]
+    at = length = 0
+    changed = False
     for match in ESCAPE.finditer(text):
-        begin = match.start()
+        begin, after = match.span()
         pieces.append(text[at:begin])
-        new_starts.extend(starts[at:begin])
-        new_ends.extend(ends[at:begin])
-        characters = list(_characters(match[0]))  # none of &#6;, which HTML does not have
-        for character, first, last in characters:
+        length += begin - at
+        at, before = after, length
+        for character, first, last in _characters(match[0]):  # none of &#6;, which HTML does not have
             pieces.append(character)
-            new_starts.append(starts[begin + first])
-            new_ends.append(ends[begin + last - 1])
-        at = match.end()
-        changed = changed or len(characters) < len(match[0])
-    if not changed:
-        return None
-    pieces.append(text[at:])
-    new_starts.extend(starts[at:])
-    new_ends.extend(ends[at:])
-    return View("".join(pieces), new_starts, new_ends)
+            starts.append(length)
+            begins.append(begin + first)
+            ends.append(begin + last)
+            length += 1
+        starts.append(length)
+        begins.append(after)
+        ends.append(0)
+        changed = changed or length - before < after - begin
+    return View("".join([*pieces, text[at:]]), view, starts, begins, ends) if changed else None
 
 
 def _characters(escape: str) -> Iterator[tuple[str, int, int]]:

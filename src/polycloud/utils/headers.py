@@ -33,15 +33,19 @@ LONGEST = 15
 """The most digits that a number may have."""
 
 
+_get = dict.get
+"""Takes half the time of `super().get`."""
+
+
 class Headers(dict[str, str]):
     """Headers by lower-case name; looked up in any case. Repeated ones are joined by a comma."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        found: dict[str, str] = {}
-        for name, value in items:
-            key = name.lower()
-            found[key] = f"{found[key]}, {value}" if key in found else value
-        super().__init__(found)
+        pairs = [(name.lower(), value) for name, value in items]
+        super().__init__(pairs)
+        if len(self) < len(pairs):
+            for name in self:
+                self[name] = ", ".join(value for other, value in pairs if other == name)
 
     def __getitem__(self, name: str) -> str:
         return super().__getitem__(name.lower())
@@ -51,7 +55,7 @@ class Headers(dict[str, str]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """The header's value, or `default`."""
-        return super().get(name.lower(), default)
+        return _get(self, name.lower(), default)
 
 
 class RateLimits(msgspec.Struct, frozen=True):

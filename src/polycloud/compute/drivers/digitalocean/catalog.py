@@ -30,6 +30,7 @@ COUNTRIES = {
 
 GB_PER_TB = 1000
 SLUG = attrgetter("value.slug")
+DECODE = msgspec.json.decode
 SIZE_KEYS = ("price_monthly", "regions", "vcpus")
 
 
@@ -76,9 +77,9 @@ class DigitalOceanCatalog(DigitalOceanBaseDriver, NodeDriver):
     def list_locations(self, ex_available: bool = True) -> list[NodeLocation]:
         """Return the regions, without those in which no droplets can be created if `ex_available` is true."""
         items = self.connection.list_all("/regions", "regions", Region, identity, key=SLUG)
-        return [
-            self._to_location(item) for item in items if item.value.available is not False or not ex_available
-        ]
+        if ex_available:
+            items = [item for item in items if item.value.available is not False]
+        return list(map(self._to_location, items))
 
     def ex_account_info(self) -> dict[str, Any]:
         """Return the account as a dict: `email`, `droplet_limit`, `status` and others."""
@@ -104,9 +105,9 @@ class DigitalOceanCatalog(DigitalOceanBaseDriver, NodeDriver):
 
     def _to_location(self, item: Item[Region]) -> NodeLocation:
         region, raw = item
-        country = COUNTRIES.get(region.slug.rstrip("0123456789"), "")
-        extra = LazyExtra(raw, msgspec.json.decode)
-        return NodeLocation(region.slug, region.name or region.slug, country, self, extra)
+        slug = region.slug
+        country = COUNTRIES.get(slug.rstrip("0123456789"), "")
+        return NodeLocation(slug, region.name or slug, country, self, LazyExtra(raw, DECODE))
 
 
 def is_in(regions: list[str] | None, location: NodeLocation | None) -> bool:
