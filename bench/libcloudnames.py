@@ -26,6 +26,7 @@ import pkgutil
 import sys
 import typing
 import warnings
+from enum import Enum
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
@@ -151,6 +152,8 @@ def _members(kind: type) -> dict[str, str | None]:
 
 
 def _parameters(function: Any) -> str | None:
+    if inspect.isclass(function) and issubclass(function, Enum):
+        return None  # what an enumeration is called with depends on the version of Python
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):

@@ -245,7 +245,7 @@ def test_drivers_with_one_key(cloud: Sandbox) -> None:
 
 def test_a_follower_that_gives_up(cloud: Sandbox) -> None:
     """A caller that stops waiting for another one with its key is told so, and gets the node later."""
-    cloud.fault(Slow(2), method="POST", path=CREATES[cloud.name])
+    cloud.fault(Slow(1), method="POST", path=CREATES[cloud.name])
     with ThreadPoolExecutor(1) as pool, driver_of(cloud) as leads, driver_of(cloud) as follows:
         leader = pool.submit(create, leads, idempotency_key="order 17")
         while creates(cloud) == 0:

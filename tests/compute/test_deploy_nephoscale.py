@@ -108,7 +108,7 @@ def test_ssh_that_hangs(driver: NephoscaleNodeDriver, cloud: Sandbox) -> None:
     cloud.ssh_fault("hang")
     try:
         with pytest.raises(DeploymentError) as caught:
-            deploy(driver, cloud, ScriptDeployment("true"), ssh_timeout=0.3, timeout=3)
+            deploy(driver, cloud, ScriptDeployment("true"), ssh_timeout=0.3, timeout=1.5)
     finally:
         cloud.ssh_fault(None)
     assert isinstance(caught.value.value, SSHTimeoutError)

@@ -549,11 +549,14 @@ def test_a_private_node(driver: SoftLayerNodeDriver, cloud: Sandbox, image: Node
     assert (node.public_ips, node.private_ips) == ([], addresses)
 
 
-def test_a_wait_for_a_private_node(driver: SoftLayerNodeDriver, image: NodeImage) -> None:
+def test_a_wait_for_a_private_node(
+    driver: SoftLayerNodeDriver, image: NodeImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A wait that names no interface ends for a private node, too, after a grace."""
+    monkeypatch.setattr(driver, "public_address_time", 1.0)
     node = driver.create_node("db", driver.list_sizes()[0], image, ex_private_network_only=True)
     with ends_within(40):
-        ((node, addresses),) = driver.wait_until_running([node], 0.5, timeout=60)
+        ((node, addresses),) = driver.wait_until_running([node], 0.2, timeout=60)
     assert (node.public_ips, node.private_ips) == ([], addresses)
 
 

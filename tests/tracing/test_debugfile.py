@@ -145,7 +145,7 @@ def test_a_file_that_cannot_be_written(
 
 def test_a_name_with_a_nul() -> None:
     """A NUL in the name, which no environment holds but a caller may give, is refused as others are."""
-    with pytest.raises(InvalidArgumentError, match="cannot be written: embedded null byte"):
+    with pytest.raises(InvalidArgumentError, match=r"cannot be written: .*embedded null "):
         require_writable("a\0b")
 
 

@@ -426,17 +426,15 @@ class DNSDriver(OperationsDriver):
         except InvalidArgumentError as error:
             raise MalformedResponseError(f"the record {error}", driver=self) from error
 
-    def _received_names(self, zone: Zone) -> Callable[[str], str]:
-        """Return a function that does what `_received_name` does, for the names of a list."""
+    def _received_names(self, zone: Zone, names: list[str]) -> list[str]:
+        """Return what `_received_name` returns, for the names of a list."""
         suffix = f".{ascii_name(zone.domain.removesuffix('.'))}."
-        length = len(suffix)
-
-        def read(name: str) -> str:
-            if name.endswith(suffix) and name.islower() and name.isascii() and "\\" not in name:
-                return name[:-length]  # most names, and lists are long
-            return self._received_name(name, zone)
-
-        return read
+        length, text = len(suffix), "".join(names)
+        if text.islower() and text.isascii() and "\\" not in text:  # most lists, and they are long
+            return [
+                name[:-length] if name.endswith(suffix) else self._received_name(name, zone) for name in names
+            ]
+        return [self._received_name(name, zone) for name in names]
 
     @contextmanager
     def _zone_errors(self, zone_id: str) -> Iterator[None]:

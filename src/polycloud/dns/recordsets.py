@@ -18,7 +18,7 @@ import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -27,13 +27,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from polycloud.common.creation import UniqueCreation, is_refusal
+from polycloud.common.payload import LazyExtra
 from polycloud.concurrency import waiting
 from polycloud.concurrency.waiting import Turns
 from polycloud.dns.base import DNSDriver
 from polycloud.dns.changes import FATAL, Groups, Outcomes, RecordChange, packed, steps
 from polycloud.dns.content import Content, check_kind, require_room
-from polycloud.dns.objects import Record, Zone
-from polycloud.dns.rdata import AS_IS, read_rdata
+from polycloud.dns.objects import Extra, Record, Zone
+from polycloud.dns.rdata import AS_IS, read_parts, read_rdata
 from polycloud.dns.types import (
     RecordAlreadyExistsError,
     RecordConflictError,
@@ -444,24 +445,35 @@ class RecordSetsDriver(DNSDriver):
         """Return a record of each value of some sets."""
         made = []
         for one in sets:
-            name, type_, ttl, extra = one.name, one.type, one.ttl, one.extra
+            name, type_, ttl = one.name, one.type, one.ttl
             start = type_ + ":" + (one.key and one.key + ":") + name + ":"
             for value in one.values:
                 data = rdata = value.text
-                all_: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
-                if extra:
-                    all_.update(extra)
+                fields = NOTHING
                 if type_ not in AS_IS:
-                    data, fields, rdata = read_rdata(type_, rdata)
-                    all_.update(fields)
+                    data, fields, rdata = read_parts(type_, rdata)
                     if type_ == "SOA":  # there is one, and its serial changes with every change of the zone
                         rdata = ""
-                if value.extra:
-                    all_.update(value.extra)
                 if len(rdata) > LONGEST_ID:
                     rdata = hashlib.sha256(rdata.encode()).hexdigest()
-                made.append(Record(start + rdata, name, type_, data, zone, self, ttl, all_))
+                extra: Extra = _ttl_alone(ttl)
+                if fields or one.extra or value.extra:
+                    extra = _extra(ttl, one.extra, fields, value.extra)
+                made.append(Record(start + rdata, name, type_, data, zone, self, ttl, extra))
         return made
+
+
+@lru_cache(maxsize=256)
+def _ttl_alone(ttl: int | None) -> LazyExtra:
+    """Return the `extra` of most records, which each of them makes when it is first used."""
+    return LazyExtra(b"", lambda _: _extra(ttl))
+
+
+def _extra(ttl: int | None, *parts: Mapping[str, Any]) -> dict[str, Any]:
+    extra: dict[str, Any] = {} if ttl is None else {"ttl": ttl}
+    for part in filter(None, parts):
+        extra.update(part)
+    return extra
 
 
 def _pause_before(attempt: int) -> None:

@@ -97,7 +97,7 @@ class ObjectFile(_Unfinished, AbstractBufferedFile):  # type: ignore[misc]
 
     def _upload_chunk(self, final: bool = False) -> bool:
         """Hand what was written to the upload; all of a short file at once, when it is closed."""
-        content = self.buffer.getbuffer()
+        content = memoryview(self.buffer.getvalue())  # no copy, and the buffer may be closed before it
         try:
             if final and self._sending is None:
                 self._rest = content

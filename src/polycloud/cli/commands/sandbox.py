@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from inspect import getdoc
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -259,8 +260,8 @@ def _meaning(cloud: str, setting: str) -> str:
     """What the documentation of a cloud's settings says of one."""
     from polycloud.sandbox.clouds import find
 
-    text = find(cloud).settings_type.__doc__ or ""
-    found = re.search(rf"^ {{8}}{setting}: (.*(?:\n {{12}}.*)*)", text, re.MULTILINE)
+    text = getdoc(find(cloud).settings_type) or ""
+    found = re.search(rf"^ {{4}}{setting}: (.*(?:\n {{8}}.*)*)", text, re.MULTILINE)
     meaning = " ".join(found[1].split()) if found else ""
     return meaning[:1].upper() + meaning[1:]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from itertools import starmap
 from typing import Any, ClassVar
 
 import msgspec
@@ -164,18 +165,17 @@ class PowerDNSDriver(RecordSetsDriver):
     # Record sets
 
     def _sets(self, zone: Zone, name: str | None = None) -> Iterator[RecordSet]:
-        read = self._received_names(zone)
-        return (self._to_set(one, read(one.name)) for one in self._payloads(zone) if one.records)
+        return starmap(self._to_set, self._payloads(zone))
 
     def _named(self, zone: Zone, names: AbstractSet[str]) -> list[RecordSet]:
-        read = self._received_names(zone)
-        found = [one for one in self._payloads(zone) if one.records]
-        return [self._to_set(one, name) for one in found if (name := read(one.name)) in names]
+        return [self._to_set(name, one) for name, one in self._payloads(zone) if name in names]
 
-    def _payloads(self, zone: Zone) -> list[SetPayload]:
+    def _payloads(self, zone: Zone) -> Iterator[tuple[str, SetPayload]]:
+        """Return the sets that have records, with their relative names."""
         response = self.connection.request(self._path(zone.id))
         content: ContentPayload = response.decode(ContentPayload, (b",",))
-        return content.rrsets
+        sets = [one for one in content.rrsets if one.records]
+        return zip(self._received_names(zone, [one.name for one in sets]), sets, strict=True)
 
     def _change_sets(self, zone: Zone, changes: list[SetChange]) -> None:
         body = {"rrsets": [_payload(zone, one) for one in changes]}
@@ -196,11 +196,11 @@ class PowerDNSDriver(RecordSetsDriver):
         }
         return Zone(payload.id, payload.name.removesuffix("."), type_, None, self, extra)
 
-    def _to_set(self, payload: SetPayload, name: str) -> RecordSet:
-        values = [
-            SetValue(one.content, DISABLED) if one.disabled else SetValue(one.content)
-            for one in payload.records
-        ]
+    def _to_set(self, name: str, payload: SetPayload) -> RecordSet:
+        values = []
+        for one in payload.records:  # a comprehension takes longer for one value
+            value = SetValue(one.content, DISABLED) if one.disabled else SetValue(one.content)
+            values.append(value)
         return RecordSet(name, record_type(payload.type), payload.ttl, tuple(values))
 
 

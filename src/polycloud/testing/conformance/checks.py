@@ -55,7 +55,7 @@ __all__ = [
     "with_id",
 ]
 
-PATIENCE = 1.5
+PATIENCE = 1.0
 """Seconds for an operation whose every response is broken."""
 E = TypeVar("E", bound=PolycloudError)
 R = TypeVar("R", bound=Resource)
