@@ -183,6 +183,15 @@ def test_dummy() -> None:
     assert caught.value.container_name == "music"
 
 
+def test_order_of_containers() -> None:
+    """Containers are listed by the bytes of their names, in whatever order Libcloud's driver has them."""
+    driver = bridge.driver_class(DummyStorageDriver)("key", "secret")
+    for name in ("b", "\N{LATIN SMALL LETTER E WITH ACUTE}", "a-9", "a-10"):
+        driver.create_container(name)
+    for listed in (driver.list_containers(), list(driver.iterate_containers())):
+        assert [one.name for one in listed] == ["a-10", "a-9", "b", "\N{LATIN SMALL LETTER E WITH ACUTE}"]
+
+
 def test_iterator_that_fails(store: Any, container: Container) -> None:
     """What the caller's own iterator raises is raised as it is, and the earlier object stays."""
     container.upload_object_via_stream(b"before", "kept")

@@ -1,16 +1,14 @@
-from collections.abc import Iterator
-
 import pytest
 
 from polycloud.loadbalancer.drivers.elb import ElasticLBDriver
+from polycloud.sandbox import Sandbox
 from polycloud.testing import LBConformance
 from support.awslb import AWSMembers, Ground, ground
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[Ground]:
-    with ground() as aws:
-        yield aws
+def aws(aws: Sandbox) -> Ground:
+    return ground(aws)
 
 
 class TestELB(AWSMembers, LBConformance):

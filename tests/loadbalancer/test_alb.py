@@ -25,6 +25,7 @@ from polycloud.loadbalancer.types import (
     MemberHealth,
     State,
 )
+from polycloud.sandbox import Sandbox
 from polycloud.tracing.hooks import add_hook
 from support.awslb import CERTIFICATE, Forward, Ground, front, ground, refusal, result
 from support.web import Answer
@@ -34,9 +35,8 @@ CHECK = HealthCheck(protocol="http", path="/up", interval=6, timeout=3, healthy=
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[Ground]:
-    with ground() as aws:
-        yield aws
+def aws(aws: Sandbox) -> Ground:
+    return ground(aws)
 
 
 @pytest.fixture
@@ -389,16 +389,16 @@ def test_health(state: str, reason: str | None, health: MemberHealth) -> None:
     assert TargetDescription(Target("i-1", 80), TargetHealth(state, reason)).found == health
 
 
-def test_the_cost_of_lists(aws: Ground) -> None:
+def test_the_cost_of_lists(aws: Ground, driver: ApplicationLBDriver) -> None:
     """The list asks for each balancer's listeners and algorithm once; without details it is one request."""
-    with ground() as alone:
-        driver = through(alone, alone.cloud)
-        for number in range(5):
-            driver.create_balancer(f"web-{number}", 80, members=instances(alone, 1))
-        with requests() as sent:
-            found = driver.list_balancers()
-        with requests() as few:
-            bare = driver.list_balancers(ex_details=False)
+    for one in driver.list_balancers():
+        driver.destroy_balancer(one)
+    for number in range(5):
+        driver.create_balancer(f"web-{number}", 80, members=instances(aws, 1))
+    with requests() as sent:
+        found = driver.list_balancers()
+    with requests() as few:
+        bare = driver.list_balancers(ex_details=False)
     assert sent == {
         "DescribeLoadBalancers": 1,
         "DescribeTargetGroups": 1,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from copy import copy
 from itertools import count
 
@@ -28,6 +27,7 @@ from polycloud.loadbalancer.types import (
     MemberHealth,
     State,
 )
+from polycloud.sandbox import Sandbox
 from polycloud.tracing.hooks import add_hook
 from support.awslb import CERTIFICATE, Forward, Ground, front, ground, refusal, result
 from support.web import Answer, Web
@@ -36,9 +36,8 @@ numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[Ground]:
-    with ground() as aws:
-        yield aws
+def aws(aws: Sandbox) -> Ground:
+    return ground(aws)
 
 
 @pytest.fixture

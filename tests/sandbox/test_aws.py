@@ -41,16 +41,10 @@ LISTS = {
 """The services, and for each of them a request that lists."""
 
 
-@pytest.fixture(scope="module")
-def ec2() -> Iterator[Sandbox]:
-    with Sandbox("ec2", types="t3") as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def empty(ec2: Sandbox) -> Sandbox:
-    ec2.reset()
-    return ec2
+def empty(moto: Sandbox) -> Sandbox:
+    moto.reset()
+    return moto
 
 
 def connect(
@@ -347,7 +341,7 @@ def test_types(empty: Sandbox) -> None:
     """Only types of the chosen families are listed, and a type that does not exist is refused."""
     client = connect(empty)
     types = client.describe_instance_types()["InstanceTypes"]
-    assert {one["InstanceType"].split(".")[0] for one in types} == {"t3"}
+    assert {one["InstanceType"].split(".")[0] for one in types} == {"t3", "m5d"}
     image = client.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     with pytest.raises(ClientError, match="InvalidInstanceType"):
         client.run_instances(ImageId=image, InstanceType="t3.tiny", MinCount=1, MaxCount=1)
@@ -394,10 +388,10 @@ def test_a_stop_does_not_wait_for_responses(caplog: pytest.LogCaptureFixture) ->
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_it_has_no_machines(ec2: Sandbox) -> None:
+def test_it_has_no_machines(moto: Sandbox) -> None:
     """There is no SSH, and `isolation` says why."""
-    assert ec2.ssh_port is None
-    assert ec2.isolation == "moto, which plays EC2, has no machines"
+    assert moto.ssh_port is None
+    assert moto.isolation == "moto, which plays EC2, has no machines"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import urllib3
 from polycloud.compute.base import Node
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.loadbalancer.base import Driver, Member
-from polycloud.sandbox import Sandbox
 from support.web import Answer, Seen, Web, serve
 
 CERTIFICATE = "arn:aws:iam::123456789012:server-certificate/web"
@@ -39,17 +38,13 @@ class Ground:
     subnets: list[str]
 
 
-@contextmanager
-def ground() -> Iterator[Ground]:
-    """Run moto until the block ends."""
-    with (
-        Sandbox("elb", types="t3") as cloud,
-        EC2NodeDriver(*cloud.credentials, region="us-east-1", **cloud.options) as ec2,
-    ):
+def ground(cloud: Server) -> Ground:
+    """Create the instances in an account; the subnets are those that every account has."""
+    with EC2NodeDriver(*cloud.credentials, region="us-east-1", **cloud.options) as ec2:
         size = next(one for one in ec2.list_sizes() if one.id == "t3.micro")
         image = ec2.list_images()[0]
         ec2.create_node(name="member", image=image, size=size, ex_mincount=10, ex_maxcount=10)
-        yield Ground(cloud, ec2.list_nodes(), [one.id for one in ec2.ex_list_subnets()][:2])
+        return Ground(cloud, ec2.list_nodes(), [one.id for one in ec2.ex_list_subnets()][:2])
 
 
 class AWSMembers:

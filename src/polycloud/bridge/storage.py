@@ -125,8 +125,9 @@ class Operations(BridgedStorageDriver):
     """What a storage driver of Libcloud may offer; a bridged class has of it what Libcloud's class has."""
 
     def iterate_containers(self) -> Iterator[Container]:
-        """Yield the containers of the account."""
-        return self._iterate(self._either("iterate_containers", "list_containers"))
+        """Yield the containers of the account, by the bytes of their names."""
+        found: Iterator[Container] = self._iterate(self._either("iterate_containers", "list_containers"))
+        yield from sorted(found, key=lambda one: one.name.encode())
 
     def get_container(self, container_name: str) -> Container:
         """Return the container of this name."""
