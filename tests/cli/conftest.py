@@ -140,11 +140,18 @@ def run(forker: Forker) -> Run:
 
 
 @pytest.fixture
-def start() -> Start:
-    """Starts the command; it is killed at the end of the block if it still runs."""
+def start(forker: Forker) -> Start:
+    """Starts the command; it is killed at the end of the block if it still runs.
+
+    With `fresh=True` Python itself is started.
+    """
 
     @contextlib.contextmanager
-    def start_it(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    def start_it(*arguments: str, fresh: bool = False, **variables: str) -> Iterator[Any]:
+        if not fresh:
+            with forker.piped(arguments, environment(**variables)) as piped:
+                yield piped
+            return
         with subprocess.Popen(
             [*POLYCLOUD, *arguments],
             stdout=subprocess.PIPE,

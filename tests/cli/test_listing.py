@@ -449,7 +449,7 @@ def test_failures_in_order() -> None:
 def test_a_closed_pipe(start: Start, dummies: dict[str, str]) -> None:
     """A reader that goes away ends a list without a message."""
     for form in ("--json", "--csv", "--all"):
-        with start("nodes", "list", form, **dummies) as process:
+        with start("nodes", "list", form, fresh=True, **dummies) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             process.stdout.close()

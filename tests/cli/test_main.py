@@ -98,7 +98,7 @@ def test_a_missing_extra_is_named(run: Run, module: str, arguments: tuple[str, .
 @pytest.mark.parametrize("arguments", [("--help",), ("providers",), ("providers", "--json"), ("demo",)])
 def test_a_closed_pipe_ends_quietly(start: Start, arguments: tuple[str, ...]) -> None:
     """A reader that goes away ends the command without a message."""
-    with start(*arguments) as process:
+    with start(*arguments, fresh=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import msgspec
 import pytest
 
 from polycloud.compute.base import NodeDriver
+from support.forked import ANEW
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -23,6 +25,7 @@ SPECS = Path(os.environ.get("POLYCLOUD_SPECS", ROOT.parent / "shared" / "specs")
 HOW_TO = (ROOT / "docs" / "new-driver.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MYPY_CACHE = ROOT / ".mypy_cache" / "packages"
+PYTEST = f"{ANEW}import sys, pytest\nsys.exit(pytest.main(sys.argv[1:]))"
 BUILDING = """            case "DELETE", ["servers", number] if self.servers.get(number, {}).pop("new", None):
                 return 409, {"message": "it is being built"}
 """
@@ -53,7 +56,7 @@ def made(run: Run, name: str, *arguments: str) -> Path:
 
 
 def installed(package: Path) -> dict[str, str]:
-    """The environment in which the package is installed, without an installer."""
+    """The variables with which the package is installed, without an installer."""
     project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
     info = package.parent / f"{package.name}-site" / f"{project['name'].replace('-', '_')}-0.1.0.dist-info"
     info.mkdir(parents=True, exist_ok=True)
@@ -62,7 +65,7 @@ def installed(package: Path) -> dict[str, str]:
     lines = [f"{name} = {place}" for name, place in points.items()]
     (info / "entry_points.txt").write_text("\n".join(["[polycloud.compute]", *lines]))
     paths = [str(package / "src"), str(info.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return {"PYTHONPATH": os.pathsep.join(paths), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 def python(package: Path, *arguments: str) -> str:
@@ -70,7 +73,7 @@ def python(package: Path, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=package,
-        env=installed(package),
+        env={**os.environ, **installed(package)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -81,8 +84,16 @@ def python(package: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def require_green(package: Path) -> None:
-    assert " passed" in python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+def require_passed(run: Run, package: Path, *arguments: str) -> str:
+    """What pytest prints in the folder of the installed package; its tests must pass."""
+    with contextlib.chdir(package):
+        done = run("-q", "-p", "no:cacheprovider", *arguments, program=PYTEST, **installed(package))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def require_green(run: Run, package: Path) -> None:
+    assert " passed" in require_passed(run, package)
     require_clean(package)
 
 
@@ -119,7 +130,7 @@ def payloads(package: Path) -> dict[str, Any]:
 )
 def test_a_new_package_is_green(run: Run, options: str) -> None:
     """With each kind of authentication, and in XML, a new package passes its tests and ruff."""
-    require_green(made(run, "acme_cloud", "--auth", *options.split()))
+    require_green(run, made(run, "acme_cloud", "--auth", *options.split()))
 
 
 def test_a_new_package_is_typed(run: Run) -> None:
@@ -135,7 +146,7 @@ def test_the_address_stands_once(run: Run) -> None:
     driver = package / "src/polycloud_acme/driver.py"
     assert '    host = "api.acme.test"\n    request_path = "/v1"\n' in driver.read_text()
     driver.write_text(driver.read_text().replace('"/v1"', '"/compute/v2"'))
-    require_green(package)
+    require_green(run, package)
     for url in ("http://api.acme.test", "api.acme.test", "https://a b", 'https://a/"', "https://a/v1?x=y"):
         assert "--url must be an address such as https://" in run("new-driver", "other", "--url", url).stderr
 
@@ -150,7 +161,7 @@ def test_a_known_provider_keeps_its_constant(run: Run) -> None:
     """The type of the driver is the provider's constant, if there is one that has no driver yet."""
     text = (made(run, "ninefold") / "src/polycloud_ninefold/driver.py").read_text()
     assert "    type = Provider.NINEFOLD\n" in text
-    require_green(Path("polycloud-ninefold").resolve())
+    require_green(run, Path("polycloud-ninefold").resolve())
 
 
 def test_the_conformance_tests_are_short(run: Run) -> None:
@@ -165,7 +176,7 @@ def test_the_tests_find_a_wrong_list(run: Run) -> None:
     with (package / "src/polycloud_acme/driver.py").open("a") as driver:
         driver.write("\n    def list_volumes(self):\n        return []\n")
     with pytest.raises(AssertionError, match=r"supports\(\) is true for \['list_volumes'\]"):
-        python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "c02")
+        require_passed(run, package, "-k", "c02")
 
 
 def test_what_a_repository_needs(run: Run) -> None:
@@ -346,7 +357,7 @@ def test_a_document_fills_in_the_package(run: Run, document: Path) -> None:
         "import_key_pair_from_string": "POST /ssh-keys",
         "get_node": "GET /servers/{id} -> Server",
     }
-    require_green(package)
+    require_green(run, package)
 
 
 @pytest.mark.parametrize(("path", "base"), [("", "/api/v3"), ("/api/v3", "/api/v3"), ("/lab", "/lab")])
@@ -390,7 +401,7 @@ def test_authentication(run: Run, folder: Path, scheme: dict[str, Any], line: st
     (folder / "acme.json").write_text(json.dumps(document))
     package = made(run, "acme", "--openapi", "acme.json")
     assert line in (package / "src/polycloud_acme/driver.py").read_text()
-    python(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_driver.py")
+    require_passed(run, package, "tests/test_driver.py")
 
 
 @pytest.mark.parametrize(
@@ -455,7 +466,7 @@ def test_documents_of_providers(run: Run, name: str, calls: dict[str, str]) -> N
     driver = (package / f"src/polycloud_my_{name}/driver.py").read_text()
     for operation, call in calls.items():
         assert re.search(rf'"{operation}",  # .*\[{re.escape(call)}', driver), operation
-    require_green(package)
+    require_green(run, package)
     require_typed(package)
 
 
@@ -501,7 +512,7 @@ def conformed(package: Path, *rules: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "polycloud", "conform", target, *rules, "--json"],
         cwd=package,
-        env=installed(package),
+        env={**os.environ, **installed(package)},
         capture_output=True,
         text=True,
         check=False,
@@ -618,7 +629,7 @@ def test_the_how_tos_deployment_runs(run: Run) -> None:
     follow(package)
     *_, deployment, suite = blocks("python")
     (package / "tests" / "test_deploy.py").write_text(deployment)
-    require_green(package)
+    require_green(run, package)
     rules = package / "tests" / "test_conformance.py"
     head = (
         rules.read_text()

@@ -499,25 +499,22 @@ def test_an_interrupted_wait(start: Start, slow: tuple[Sandbox, dict[str, str]])
     assert f"node web (id {server['id']}) exists; to destroy it: polycloud nodes destroy" in errors
 
 
-def test_an_image_that_no_list_selects(run: Run, configured: Callable[[str], Path]) -> None:
+def test_an_image_that_no_list_selects(run: Run, aws: Sandbox, configured: Callable[[str], Path]) -> None:
     """An image of any id is found, though the list of images is a selection."""
-    with Sandbox("ec2", types="t3") as cloud:
-        key, secret = cloud.credentials
-        file = configured(
-            f'[profiles.a]\nprovider = "ec2"\nurl = "{cloud.url}"\nregion = "us-east-1"\n'
-            f'key = "{key}"\nsecret = "{secret}"\n'
-        )
-        account = {"POLYCLOUD_CONFIG": str(file)}
-        with connect("ec2", key, secret, **cloud.options) as driver:
-            listed = {image.id for image in driver.list_images()}
-            unlisted = next(
-                image.id for image in driver.list_images(ex_owner="amazon") if image.id not in listed
-            )
-        create = ("nodes", "create", "--name", "w", "--size", "t3.micro", "--dry-run", "--image")
-        assert f"(id {unlisted})" in run(*create, unlisted, **account).stdout
-        assert run(*create, "ami-1", **account).returncode == 3
-        assert run(*create, "no such image", **account).returncode == 3
-        assert run("images", "show", unlisted, **account).returncode == 0
+    key, secret = aws.credentials
+    file = configured(
+        f'[profiles.a]\nprovider = "ec2"\nurl = "{aws.url}"\nregion = "us-east-1"\n'
+        f'key = "{key}"\nsecret = "{secret}"\n'
+    )
+    account = {"POLYCLOUD_CONFIG": str(file)}
+    with connect("ec2", key, secret, **aws.options) as driver:
+        listed = {image.id for image in driver.list_images()}
+        unlisted = next(image.id for image in driver.list_images(ex_owner="amazon") if image.id not in listed)
+    create = ("nodes", "create", "--name", "w", "--size", "t3.micro", "--dry-run", "--image")
+    assert f"(id {unlisted})" in run(*create, unlisted, **account).stdout
+    assert run(*create, "ami-1", **account).returncode == 3
+    assert run(*create, "no such image", **account).returncode == 3
+    assert run("images", "show", unlisted, **account).returncode == 0
 
 
 def test_deploy_without_its_extra(run: Run, account: dict[str, str], key: Path, tmp_path: Path) -> None:

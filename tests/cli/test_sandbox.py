@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 def test_it_serves_until_ctrl_c(start: Start) -> None:
     """The JSON has the arguments of a driver, settings take effect, and Ctrl-C ends the command with 0."""
-    with start("sandbox", "nephoscale", "--json", "--seed-nodes", "3", "--build", "0.5") as process:
+    with start(
+        "sandbox", "nephoscale", "--json", "--seed-nodes", "3", "--build", "0.5", fresh=True
+    ) as process:
         assert process.stdout is not None
         started = json.loads(process.stdout.readline())
         assert started["url"] == f"http://127.0.0.1:{started['options']['port']}"

@@ -25,10 +25,10 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 READ_AT_START = ("LANG", "LC_", "PYTHON")
 """How the names of variables begin that Python reads when it starts."""
@@ -79,6 +79,23 @@ class Forked:
             os.kill(self.pid, signal.SIGKILL)
 
 
+class Piped(Forked):
+    """A process that was forked, whose output comes through pipes."""
+
+    def __init__(self, line: socket.socket, command: Sequence[str], out: IO[str], err: IO[str]) -> None:
+        super().__init__(line, command)
+        self.stdout, self.stderr = out, err
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process, which must still run."""
+        os.kill(self.pid, number)
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Wait for its end; return what it has printed since. It must be less than a pipe holds."""
+        self.wait(timeout)
+        return self.stdout.read(), self.stderr.read()
+
+
 class Forker:
     """Runs the command in processes forked from one that has imported it."""
 
@@ -102,12 +119,41 @@ class Forker:
         at_terminal: bool = False,
     ) -> Forked:
         """Start the command, or a Python program instead of it, with these as its standard files."""
+        with self._ask(arguments, environment, files, program, at_terminal=at_terminal) as line:
+            return Forked(line, arguments)
+
+    @contextlib.contextmanager
+    def piped(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Iterator[Piped]:
+        """Start the command with pipes; it is killed at the end of the block if it still runs."""
+        with contextlib.ExitStack() as stack:
+            theirs: list[IO[bytes]] = [stack.enter_context(open(os.devnull, "rb"))]  # noqa: PTH123
+            ours = []
+            for _ in range(2):
+                reads, writes = os.pipe()
+                ours.append(stack.enter_context(open(reads, encoding="utf-8")))  # noqa: PTH123
+                theirs.append(open(writes, "wb"))  # noqa: PTH123, SIM115
+            line = stack.enter_context(self._ask(arguments, environment, [file.fileno() for file in theirs]))
+            for file in theirs:
+                file.close()
+            process = Piped(line, arguments, *ours)
+            stack.callback(process.kill)
+            yield process
+
+    def _ask(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        files: Sequence[int],
+        program: str | None = None,
+        *,
+        at_terminal: bool = False,
+    ) -> socket.socket:
+        """Ask for a process; return the line on which its id and its exit status are reported."""
         process = [[*arguments], {**environment}, str(Path.cwd()), program, at_terminal]
         ours, theirs = socket.socketpair()
-        with ours:
-            with theirs:
-                socket.send_fds(self._line, [json.dumps(process).encode()], [*files, theirs.fileno()])
-            return Forked(ours, arguments)
+        with theirs:
+            socket.send_fds(self._line, [json.dumps(process).encode()], [*files, theirs.fileno()])
+        return ours
 
     def run(
         self,
