@@ -84,6 +84,47 @@ def test_a_quick_account_does_not_wait() -> None:
     run(main)
 
 
+def test_connections_are_shared() -> None:
+    """Accounts at one provider share connections, with their own credentials, until the fleet is closed."""
+
+    async def main() -> None:
+        with empty() as web:
+            drivers = {name: DigitalOceanNodeDriver(name, **web.options) for name in ("a", "b", "c")}
+            async with AsyncFleet(drivers, limit=1) as fleet:
+                for opened in (1, 2):
+                    assert all([result.error is None async for result in fleet.list_nodes()])
+                    assert {one.connection for one in web.seen[-3:]} == {opened}
+                    assert sockets_to(web.port) == 1
+                    await fleet.close()
+                    assert sockets_to(web.port) == 0
+        tokens = [one.headers["Authorization"] for one in web.seen]
+        assert sorted(tokens) == ["Bearer a", "Bearer a", "Bearer b", "Bearer b", "Bearer c", "Bearer c"]
+
+    run(main)
+
+
+def test_counted_connections_are_not_shared() -> None:
+    """An account whose connections are counted (`pool_size=`) has its own, as has one with other settings."""
+
+    async def main() -> None:
+        with empty() as web:
+            options: dict[str, Any] = {
+                "a": {"pool_size": 1},
+                "b": {"pool_size": 1},
+                "c": {},
+                "d": {"body_limit": 1000},
+            }
+            drivers = {
+                name: DigitalOceanNodeDriver("token", **web.options, **given)
+                for name, given in options.items()
+            }
+            async with AsyncFleet(drivers, limit=1) as fleet:
+                assert all([result.error is None async for result in fleet.list_nodes()])
+            assert {one.connection for one in web.seen} == {1, 2, 3, 4}
+
+    run(main)
+
+
 def test_the_limit_holds() -> None:
     """No more calls than the limit are under way at a time, and as many as that are."""
     lock, both, most, now = threading.Lock(), threading.Barrier(2), 0, 0

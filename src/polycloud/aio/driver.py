@@ -14,7 +14,7 @@ from polycloud.common.operations import OperationsDriver
 from polycloud.concurrency.bridge import begin, bridged, drive, iterate_bridged, take_result
 from polycloud.errors import PolycloudError
 from polycloud.http.loop import LoopTransports
-from polycloud.http.messages import Transport, TransportOptions
+from polycloud.http.messages import Transport, TransportOptions, Transports
 
 __all__ = ["AsyncDriver", "Awaited", "EventLoopError", "Iterated", "run"]
 
@@ -91,10 +91,14 @@ class AsyncDriver(Generic[D]):
     """A driver whose methods are awaited. It belongs to the event loop that first uses it; `close` it there.
 
     `driver` is the driver itself: a direct call works, and blocks the loop until it returns.
+
+    `shared` are the transports of several facades, which their owner closes; a driver whose connections are
+    counted (`pool_size=`) has its own.
     """
 
-    def __init__(self, driver: D) -> None:
+    def __init__(self, driver: D, shared: Transports | None = None) -> None:
         self.driver = driver
+        self._shared = shared
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._transports = LoopTransports()
@@ -147,6 +151,8 @@ class AsyncDriver(Generic[D]):
 
     def _transport(self, options: TransportOptions) -> Transport:
         self._require_loop()  # a call in progress may outlive close()
+        if self._shared is not None and options.pool_size is None:
+            return self._shared(options)
         return self._transports(options)
 
     def _require_loop(self) -> None:

@@ -12,6 +12,7 @@ from polycloud.aio.storage import AsyncStorageDriver
 from polycloud.compute.base import NodeDriver
 from polycloud.dns.base import DNSDriver
 from polycloud.errors import InvalidArgumentError
+from polycloud.http.messages import Transports
 from polycloud.loadbalancer.base import Driver as LBDriver
 from polycloud.storage.base import StorageDriver
 
@@ -29,16 +30,19 @@ FACADES: tuple[tuple[type[Any], type[AsyncDriver[Any]]], ...] = (
 
 
 @overload
-def wrap(driver: N) -> AsyncNodeDriver[N]: ...
+def wrap(driver: N, shared: Transports | None = None) -> AsyncNodeDriver[N]: ...
 @overload
-def wrap(driver: D) -> AsyncDNSDriver[D]: ...
+def wrap(driver: D, shared: Transports | None = None) -> AsyncDNSDriver[D]: ...
 @overload
-def wrap(driver: L) -> AsyncLBDriver[L]: ...
+def wrap(driver: L, shared: Transports | None = None) -> AsyncLBDriver[L]: ...
 @overload
-def wrap(driver: S) -> AsyncStorageDriver[S]: ...
-def wrap(driver: Any) -> AsyncDriver[Any]:
-    """Make a facade for an existing driver; type checkers keep its class."""
+def wrap(driver: S, shared: Transports | None = None) -> AsyncStorageDriver[S]: ...
+def wrap(driver: Any, shared: Transports | None = None) -> AsyncDriver[Any]:
+    """Make a facade for an existing driver; type checkers keep its class.
+
+    `shared` are transports whose connections it shares with other facades; see `AsyncDriver`.
+    """
     for base, facade in FACADES:
         if isinstance(driver, base):
-            return facade(driver)
+            return facade(driver, shared)
     raise InvalidArgumentError(f"expected a driver of a service, got {driver!r}")

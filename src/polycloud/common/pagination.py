@@ -57,7 +57,9 @@ def number_pages(fetch: Callable[[int], Page], key: Callable[[T], Hashable], *, 
     items: list[T] = []
     for _ in range(READINGS):
         pages = _all_pages(fetch, limit)
-        items = _once_each(list(chain.from_iterable(page.items for page in pages)), key)
+        first = pages[0].items
+        items = first if len(pages) == 1 else list(chain.from_iterable(page.items for page in pages))
+        items = _once_each(items, key)
         totals = {page.total for page in pages}
         if totals in ({None}, {len(items)}) and (len(pages) == 1 or _same(fetch(1), pages[0], key)):
             break

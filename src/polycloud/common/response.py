@@ -260,10 +260,13 @@ class JsonResponse(Response):
     ) -> list[T]:
         """Return what `build` makes of parts of the body, each decoded as `type_`, with its bytes.
 
-        Errors are those of `decoding_all`.
+        Errors are those of `decoding_all`, which would take longer than a short list.
         """
-        with self.decoding_all(complete):
+        try:
             return built(raws, type_, build)
+        except UNDECODABLE:
+            self.decode(complete())
+            raise
 
     @contextmanager
     def decoding_all(self, complete: Callable[[], Any]) -> Iterator[None]:

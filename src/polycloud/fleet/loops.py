@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
+from msgspec.structs import replace
+
 from polycloud.aio import AsyncDriver, wrap
 from polycloud.common.driver import BaseDriver
 from polycloud.compute.objects import Node
@@ -15,6 +17,8 @@ from polycloud.concurrency.calls import call_options
 from polycloud.fleet.accounts import LIMIT, AwaitedAccounts, D, Running, abandoned_at, seconds_until
 from polycloud.fleet.results import Result
 from polycloud.fleet.tasks import Deploy, Method, Task
+from polycloud.http.loop import POOL_SIZE, LoopTransports
+from polycloud.http.messages import Transport, TransportOptions
 
 __all__ = ["AsyncFleet"]
 
@@ -26,7 +30,7 @@ class AsyncFleet(AwaitedAccounts[D]):
 
     `async with AsyncFleet(accounts) as fleet:` ends running calls and closes connections at its end. The
     arguments are those of `Fleet`, without the executor; a function makes one driver per account, in a
-    thread.
+    thread. Accounts share connections to a provider: opening one takes longer than most calls.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class AsyncFleet(AwaitedAccounts[D]):
     ) -> None:
         super().__init__(accounts, limit=limit, deadline=deadline)
         self._clouds: dict[str, AsyncDriver[Any]] = {}
+        self._transports = LoopTransports()
         self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -52,8 +57,12 @@ class AsyncFleet(AwaitedAccounts[D]):
         await _end(list(self._running))
         self._making.clear()
         clouds, self._clouds = self._clouds, {}
-        for cloud in clouds.values():
-            await cloud.close()
+        transports, self._transports = self._transports, LoopTransports()
+        try:
+            for cloud in clouds.values():
+                await cloud.close()
+        finally:
+            await transports.aclose()
 
     def each(self, call: Callable[[D], R]) -> AsyncGenerator[Result[R]]:
         """Yield the result of `call(driver)` for every account, as they arrive; `call` is plain code."""
@@ -105,8 +114,12 @@ class AsyncFleet(AwaitedAccounts[D]):
                     if isinstance(task.account, BaseDriver)
                     else await asyncio.to_thread(task.make_driver)
                 )
-                self._clouds[task.name] = wrap(driver)
+                self._clouds[task.name] = wrap(driver, self._shared)
             return self._clouds[task.name]
+
+    def _shared(self, options: TransportOptions) -> Transport:
+        """Return a transport for all accounts with these options, with as many connections as theirs."""
+        return self._transports(replace(options, pool_size=POOL_SIZE * len(self.accounts)))
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:

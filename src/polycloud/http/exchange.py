@@ -50,15 +50,20 @@ class Exchange:
     """
 
     reader: ResponseReader
+    fully_sent = False
+    _decoder: Decoder | None = None
 
     def __init__(self, request: Request, route: Route, target: str) -> None:
         self.request = request
         headers = {**request.headers, **route.proxy_headers} if route.prefix else request.headers
         self.head = request_head(
-            request.method, route.prefix + target, route.host_header, headers, request.body
+            request.method,
+            route.prefix + target,
+            route.host_header,
+            headers,
+            request.body,
+            route.header_lines,
         )
-        self.fully_sent = False
-        self._decoder: Decoder | None = None
 
     def all_at_once(self) -> bytes | None:
         """Return the bytes to send: a small body together with the headers; None if the body is not small."""

@@ -11,7 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
@@ -291,10 +291,15 @@ def _logins(*urls: str | None) -> tuple[str, ...]:
 
 def origin_of(url: str) -> str:
     """Return the scheme, host and port of a URL. Raises `InvalidArgumentError` if it lacks them."""
-    found = re.match(ORIGIN, url)
+    found = _origin().match(url)
     if found is None:
         raise InvalidArgumentError("not a usable URL")
     return found[0]
+
+
+@cache  # compiled by a first request, and not at import
+def _origin() -> re.Pattern[str]:
+    return re.compile(ORIGIN)
 
 
 def is_loopback(host: str) -> bool:

@@ -27,7 +27,7 @@ from polycloud.utils.status import HTTPStatus
 if TYPE_CHECKING:
     from polycloud.http.messages import Body
 
-__all__ = ["HEADERS_LIMIT", "HEAD_LIMIT", "ResponseReader", "body_pieces", "request_head"]
+__all__ = ["HEADERS_LIMIT", "HEAD_LIMIT", "HeaderLines", "ResponseReader", "body_pieces", "request_head"]
 
 HEAD_LIMIT = 65536
 """The most bytes of status lines and headers, interim responses included."""
@@ -35,23 +35,48 @@ HEADERS_LIMIT = 256
 FRAMING_PER_BYTE = 16
 """The most bytes of chunk sizes, extensions and trailers for each byte of the body, beyond `HEAD_LIMIT`."""
 END = b"\r\n\r\n"
-HEAD = re.compile(
-    r"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.1\r\n"
-    r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~\x80-\xff]*\r\n)*\r\n"
-)
+LINES = r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [\t -~\x80-\xff]*\r\n)*"
+HEADERS = re.compile(LINES)
+HEAD = re.compile(rf"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.1\r\n{LINES}")
 WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 """Methods whose requests name no length where they have no body."""
 FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
-def request_head(method: str, target: str, host: str, headers: Mapping[str, str], body: Body | None) -> bytes:
+class HeaderLines:
+    """Headers as they are sent. The last ones are kept: most requests on a connection have the same."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Mapping[str, str], frozenset[str], str] = {}, frozenset(), ""
+
+    def of(self, headers: Mapping[str, str]) -> tuple[frozenset[str], str]:
+        """Return the names, in lower case, and the lines.
+
+        Raises:
+            InvalidArgumentError: A header cannot be sent as it is.
+        """
+        last = self._last  # another thread may set it
+        if headers != last[0]:
+            text = _checked(HEADERS, [f"{name}: {value}" for name, value in headers.items()])
+            self._last = last = dict(headers), frozenset(map(str.lower, headers)), text
+        return last[1], last[2]
+
+
+def request_head(
+    method: str,
+    target: str,
+    host: str,
+    headers: Mapping[str, str],
+    body: Body | None,
+    header_lines: HeaderLines | None = None,
+) -> bytes:
     """Return the request line and the headers; those that HTTP needs are added where `headers` has none.
 
     Raises:
         InvalidArgumentError: A part cannot be sent as it is.
     """
+    names, rest = (header_lines or HeaderLines()).of(headers)
     lines = [f"{method} {target} HTTP/1.1"]
-    names = set(map(str.lower, headers))
     if "host" not in names:
         lines.append(f"Host: {host}")
     if "accept-encoding" not in names and method != "CONNECT":
@@ -59,11 +84,14 @@ def request_head(method: str, target: str, host: str, headers: Mapping[str, str]
     if (body is not None or method not in WITHOUT_BODY) and not names & FRAMING:
         size = 0 if body is None else _size(body)
         lines.append("Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}")
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    head = "\r\n".join([*lines, "", ""])
-    if head.count("\n") != len(lines) + 1 or not HEAD.fullmatch(head):
+    return f"{_checked(HEAD, lines)}{rest}\r\n".encode("latin-1")
+
+
+def _checked(pattern: re.Pattern[str], lines: list[str]) -> str:
+    text = "\r\n".join([*lines, ""])
+    if text.count("\n") != len(lines) or not pattern.fullmatch(text):
         raise InvalidArgumentError("the method, the URL or a header has characters that HTTP does not allow")
-    return head.encode("latin-1")
+    return text
 
 
 def _size(body: Any) -> int | None:
@@ -99,18 +127,19 @@ class ResponseReader:
     `complete` says that the response has ended, `surplus` that bytes followed which nobody asked for.
     """
 
+    status = 0
+    reason = ""
+    headers: Headers | None = None
+    keep_alive = False
+    complete = False
+    surplus = False
+    body_size = 0
+    _counted = False
+    _framing = 0
+    _head_size = 0
+
     def __init__(self, method: str) -> None:
         self._method = method
-        self.status = 0
-        self.reason = ""
-        self.headers: Headers | None = None
-        self.keep_alive = False
-        self.complete = False
-        self.surplus = False
-        self.body_size = 0
-        self._counted = False
-        self._framing = 0
-        self._head_size = 0
         self._body: list[bytes] = []
         self._begin()
 

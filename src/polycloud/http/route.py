@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote, urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 from urllib3 import make_headers
 from urllib3.connection import port_by_scheme
 from urllib3.exceptions import LocationValueError
@@ -13,6 +13,7 @@ from urllib3.util import Url, parse_url
 
 from polycloud.errors import InvalidArgumentError
 from polycloud.http.messages import TransportOptions
+from polycloud.http.protocol import HeaderLines
 
 __all__ = ["Route", "route_to", "target_of"]
 
@@ -25,6 +26,7 @@ class Route(Struct, frozen=True):
 
     `host_header` names the origin in requests. `prefix` is the part before the path that a proxy wants, which
     forwards what is not encrypted; without it a proxy tunnels. `proxy_headers` are for the proxy alone.
+    `header_lines` keeps the headers of the last request.
     """
 
     scheme: str
@@ -34,6 +36,7 @@ class Route(Struct, frozen=True):
     proxy_url: str | None = None
     proxy_headers: dict[str, str] = {}
     prefix: str = ""
+    header_lines: HeaderLines = field(default_factory=HeaderLines)
 
     def __repr__(self) -> str:
         return f"<Route to {self.host_header}>"  # the proxy's URL may hold a password

@@ -129,12 +129,12 @@ class _Exchange(Exchange):
         return response
 
     def _read(self, limit: int) -> bytes | memoryview:
-        return self._read_long(limit) if self.rest() > CHUNK else self._read_pieces(limit)
+        size = self.reader.body_size + self.rest()
+        # More than the limit is only claimed so far: a body that breaks off before is a broken one
+        return self._read_long(size) if self.rest() > CHUNK and size <= limit else self._read_pieces(limit)
 
-    def _read_long(self, limit: int) -> bytes | memoryview:
+    def _read_long(self, size: int) -> bytes | memoryview:
         """Return a long body whose length is known, received into the memory that it keeps."""
-        size = self.reader.body_size + self.reader.rest()
-        require_size(size, limit)
         if size >= HUGE:
             self._receive_into(memory := huge_memory(size))
             return memory.toreadonly()
