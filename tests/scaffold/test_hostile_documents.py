@@ -152,20 +152,25 @@ def called(text: str) -> str:
     return " ".join(calls)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
-@given(DOCUMENTS)
-def test_no_text_of_a_document_becomes_code(tmp_path: Path, document: Any) -> None:
+@pytest.mark.parametrize("examples", [50, pytest.param(200, marks=pytest.mark.campaign)])
+def test_no_text_of_a_document_becomes_code(tmp_path: Path, examples: int) -> None:
     """A document becomes valid files in which none of its texts is called or imported, or it is refused."""
-    try:
-        files = package(document, tmp_path)
-    except InvalidArgumentError:
-        return
-    source.require_valid(files)
-    for place, text in files.items():
-        if place.endswith(".py"):
-            assert "evil" not in called(text)
-        if place.endswith("payloads.py"):
-            exec(compile(text, place, "exec"), {"__name__": "acme"})  # noqa: S102 - it must define Structs
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=[*HealthCheck])
+    @given(DOCUMENTS)
+    def check(document: Any) -> None:
+        try:
+            files = package(document, tmp_path)
+        except InvalidArgumentError:
+            return
+        source.require_valid(files)
+        for place, text in files.items():
+            if place.endswith(".py"):
+                assert "evil" not in called(text)
+            if place.endswith("payloads.py"):
+                exec(compile(text, place, "exec"), {"__name__": "acme"})  # noqa: S102 - it must define Structs
+
+    check()
 
 
 @pytest.mark.parametrize("place", ["key", "description"])
