@@ -332,7 +332,8 @@ def test_body_limit(world: World, kind: str) -> None:
 @pytest.mark.parametrize(
     ("head", "body", "outcome"),
     [
-        (b"Content-Length: 1000000000000\r\n", b"x" * 100, TransportError),
+        # Plain code refuses the length that is announced, a loop the end that comes too early
+        (b"Content-Length: 1000000000000\r\n", b"x" * 100, (MalformedResponseError, TransportError)),
         (b"Content-Length: 1000000000000\r\n", b"x" * MEGABYTE, MalformedResponseError),
         (b"", b"x" * MEGABYTE, MalformedResponseError),
         (b"Content-Length: -1\r\n", b"x" * MEGABYTE, PolycloudError),
@@ -342,7 +343,9 @@ def test_body_limit(world: World, kind: str) -> None:
         (b"Transfer-Encoding: chunked\r\n", b"1" * MEGABYTE, PolycloudError),
     ],
 )
-def test_lying_lengths(world: World, head: bytes, body: bytes, outcome: type[PolycloudError]) -> None:
+def test_lying_lengths(
+    world: World, head: bytes, body: bytes, outcome: type[PolycloudError] | tuple[type[PolycloudError], ...]
+) -> None:
     """A response with a wrong length ends as an error of ours, at the limit at the latest."""
     with raw_answers(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body) as web:
         with cloud(**web.options, body_limit=10_000) as driver, pytest.raises(outcome):

@@ -10,5 +10,6 @@ from polycloud.testing import ComputeConformance
 class TestEC2(ComputeConformance):
     @pytest.fixture
     def driver(self, aws: Sandbox) -> Iterator[EC2NodeDriver]:
+        aws.reset()  # moto lists terminated nodes for ever
         with EC2NodeDriver(*aws.credentials, region="us-east-1", **aws.options) as driver:
             yield driver

@@ -84,7 +84,7 @@ class Account:
             if all(server["power_status"] in powers for server in servers):
                 assert all(server["machine"] in {"on", "off"} for server in self.cloud.servers)
                 return servers
-            pause()
+            pause(0.02)
 
     def switch(self, server: dict[str, Any], verb: str, then: str) -> None:
         self.ask("POST", f"/server/cloud/{server['id']}/initiator/{verb}/")
@@ -97,12 +97,14 @@ class Account:
 
     def run(self, server: dict[str, Any], command: str | None, **options: Any) -> Any:
         """Run a command, or a shell, over a connection of its own."""
+        done: list[Any] = []  # `asyncio.run` writes the repr of what its task returns, such as 10 MB
 
-        async def work() -> Any:
+        async def work() -> None:
             async with self.connect(server) as connection:
-                return await connection.run(command, **options)
+                done.append(await connection.run(command, **options))
 
-        return asyncio.run(work())
+        asyncio.run(work())
+        return done[0]
 
     def output(self, server: dict[str, Any], command: str) -> str:
         """Return the output of a command that must succeed."""
@@ -111,9 +113,9 @@ class Account:
         return str(done.stdout).strip()
 
 
-def pause() -> None:
+def pause(seconds: float = 0.005) -> None:
     """Let other threads work."""
-    threading.Event().wait(0.005)
+    threading.Event().wait(seconds)
 
 
 def address(server: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ from zlib import crc32
 from botocore.auth import SIGV4_TIMESTAMP, S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
-from moto.core.base_backend import BackendDict
+from moto.core.base_backend import BackendDict, BaseBackend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.core.request import (
     PRESERVED_HEADER_NAMES_ENVIRON_KEY,
@@ -77,6 +77,8 @@ def main() -> None:
     if types:
         keep_types(types.split(","))
     admit_newlines()
+    # moto makes all that every account has anew, such as 1,300 images, before it forgets it.
+    BaseBackend.reset = lambda self: None  # type: ignore[method-assign]  # noqa: ARG005
     gc.freeze()  # what was imported is never garbage
     credentials = Credentials(key, secret)
     for descriptor in map(int, sys.argv[1:]):
