@@ -66,13 +66,6 @@ class Place:
         return {"ex_vip_subnet_id": subnets[0]} if self.provider == "octavia" else {"ex_subnets": subnets}
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Sandbox]:
-    """One moto for all of its services: it takes a second of a processor to start."""
-    with Sandbox("aws") as cloud:
-        yield cloud
-
-
 @pytest.fixture(
     scope="module",
     params=[(service, one) for service, names in SERVICES.items() for one in names],

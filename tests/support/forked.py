@@ -190,15 +190,20 @@ class Forker:
 
 
 class End:
-    """The end of a process without the destruction of its modules, which takes longer than most commands."""
+    """The end of a process without the destruction of its modules, which takes longer than most commands.
+
+    Only the program itself is destroyed, with what it leaves open.
+    """
 
     def __init__(self) -> None:
         self.status: int | None = None
+        self.program = ModuleType("__main__")
         atexit.register(self._leave)  # runs last: nothing has been registered before
 
     def _leave(self) -> None:
         """Leave at once with the exit status, if it is known."""
         if self.status is not None:
+            vars(self.program).clear()
             gc.collect()  # warns of what was not closed
             sys.stdout.flush()
             sys.stderr.flush()
@@ -297,8 +302,8 @@ def main() -> NoReturn:
             importlib.import_module("polycloud.cli.main").run()
         else:
             sys.argv[0] = "-c"
-            sys.modules["__main__"] = module = ModuleType("__main__")
-            exec(program, vars(module))  # noqa: S102 - what `python -c` does
+            sys.modules["__main__"] = end.program
+            exec(program, vars(end.program))  # noqa: S102 - what `python -c` does
         end.status = 0
     except SystemExit as ended:
         end.status = 0 if ended.code is None else ended.code if isinstance(ended.code, int) else 1

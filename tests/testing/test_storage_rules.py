@@ -17,7 +17,6 @@ from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import call_options
 from polycloud.errors import PolycloudError
 from polycloud.http.retry import RetryPolicy
-from polycloud.sandbox import Sandbox
 from polycloud.storage.base import Container, Object
 from polycloud.storage.deleting import Failures
 from polycloud.storage.drivers.dummy import DummyStorageDriver, Versions
@@ -621,12 +620,6 @@ class SeededS3(StorageConformance):
 Judge = Callable[[type[Any], str], suites.Outcome]
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Sandbox]:
-    with Sandbox("s3") as cloud:
-        yield cloud
-
-
 @pytest.fixture
 def judge(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
     """Runs rules of the suite on a driver class of this file."""
@@ -634,7 +627,7 @@ def judge(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
     def run(kind: type[Any], numbers: str) -> suites.Outcome:
         suite: type[StorageConformance] = SeededDummy
         if issubclass(kind, S3StorageDriver):
-            suite, cloud = SeededS3, request.getfixturevalue("cloud")
+            suite, cloud = SeededS3, request.getfixturevalue("aws")
             monkeypatch.setenv("SEEDED_CLOUD", " ".join((cloud.url, *cloud.credentials)))
         return suites.judge(monkeypatch, tmp_path, __file__, suite, kind, numbers.split())
 
