@@ -20,7 +20,7 @@ from support.process import Process
 settings.register_profile(
     "patient",
     deadline=None,
-    max_examples=50,  # each run draws others
+    max_examples=50,  # half of Hypothesis's own number
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("patient")
