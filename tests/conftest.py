@@ -17,7 +17,12 @@ from support.forked import Forker
 from support.process import Process
 
 # Whatever takes long on a busy machine is no failure; a test of a time has a bound of its own
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "patient",
+    deadline=None,
+    max_examples=50,  # half of Hypothesis's own number
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("patient")
 
 

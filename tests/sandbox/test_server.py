@@ -14,6 +14,7 @@ import pytest
 import urllib3
 
 from polycloud.sandbox import CLOUDS, Sandbox, serve
+from polycloud.sandbox.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,6 +233,20 @@ def test_requests_are_recorded(cloud: Sandbox, send: Callable[..., urllib3.BaseH
     assert second.form == {"name": "ключ", "password": "a&b=c"}
     assert second.headers["content-type"] == "application/x-www-form-urlencoded"
     assert not any("authorization" in request.headers for request in cloud.requests)
+
+
+@pytest.mark.parametrize(
+    ("status", "phrase"),
+    [
+        (404, "Not Found"),
+        (413, "Request Entity Too Large"),
+        (422, "Unprocessable Entity"),
+        (502, "Bad Gateway"),
+    ],
+)
+def test_reason_phrases(status: int, phrase: str) -> None:
+    """Bodies have the reason phrases that clouds send, whatever the version of Python."""
+    assert reason(status) == phrase
 
 
 def test_reset(

@@ -233,8 +233,7 @@ class ResponseReader:
             self.complete = False
             self._begin()
             return
-        parted = [line.partition(":") for line in lines[1:]]
-        headers = Headers([(name, value.strip(" \t")) for name, _, value in parted])
+        headers = Headers.of_lines(lines[1:])
         if headers.get("transfer-encoding", "chunked").lower() != "chunked":
             raise TransportError("the response has a transfer coding other than chunked")
         self.reason = lines[0].partition(" ")[2].partition(" ")[2]

@@ -41,8 +41,21 @@ class Headers(dict[str, str]):
     """Headers by lower-case name; looked up in any case. Repeated ones are joined by a comma."""
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        pairs = [(name.lower(), value) for name, value in items]
-        super().__init__(pairs)
+        self._fill([(name.lower(), value) for name, value in items])
+
+    @classmethod
+    def of_lines(cls, lines: Iterable[str]) -> Headers:
+        """Return the headers of valid lines such as `Name: value`."""
+        pairs = []
+        for line in lines:
+            name, _, value = line.partition(":")
+            pairs.append((name.lower(), value.strip(" \t")))
+        headers = cls.__new__(cls)
+        headers._fill(pairs)  # noqa: SLF001 - its own
+        return headers
+
+    def _fill(self, pairs: list[tuple[str, str]]) -> None:
+        self.update(pairs)
         if len(self) < len(pairs):
             for name in self:
                 self[name] = ", ".join(value for other, value in pairs if other == name)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from email.parser import BytesParser
-from http.client import responses
 from importlib.util import find_spec
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -20,6 +19,7 @@ from polycloud.sandbox.google.xmlapi import handle_xml
 from polycloud.sandbox.objects.cloud import ObjectCloud
 from polycloud.sandbox.objects.content import Content
 from polycloud.sandbox.objects.http import Refusal, Reply, Request
+from polycloud.sandbox.reasons import reason
 from polycloud.sandbox.rest.bodies import Query
 
 _BUCKETS = "/storage/v1/b"
@@ -144,7 +144,7 @@ class GoogleStorage(ObjectCloud):
             key = str(part.get("content-id", "")).strip("<>")
             headers = {"content-length": str(len(data)), **reply.headers}
             lines = [f"--{boundary}", "Content-Type: application/http", f"Content-ID: <response-{key}>", ""]
-            lines += [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
+            lines += [f"HTTP/1.1 {reply.status} {reason(reply.status)}"]
             lines += [f"{name}: {value}" for name, value in headers.items()]
             body += "\r\n".join([*lines, "", ""]).encode("latin-1") + data + b"\r\n"
         kind = {"content-type": f"multipart/mixed; boundary={boundary}"}

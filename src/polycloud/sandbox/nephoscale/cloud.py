@@ -27,6 +27,7 @@ from polycloud.sandbox.nephoscale.dialect import (
 )
 from polycloud.sandbox.nephoscale.state import NephoScaleSettings, State
 from polycloud.sandbox.nephoscale.views import Views
+from polycloud.sandbox.reasons import reason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -129,7 +130,7 @@ class NephoScale(Cloud):
         return Response(msgspec.json.encode(envelope), status, headers, media_type)
 
     def _http_error(self, status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
-        return self._response(error(status, Subcode.HTTP, status.phrase), status, headers)
+        return self._response(error(status, Subcode.HTTP, reason(status)), status, headers)
 
     async def _on_http_error(self, _: Request, problem: Exception) -> Response:
         assert isinstance(problem, HTTPException)

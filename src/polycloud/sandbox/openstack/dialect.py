@@ -15,6 +15,7 @@ from polycloud.sandbox.openstack.errors import (
     NeutronInputError,
     NeutronNotFoundError,
 )
+from polycloud.sandbox.reasons import reason
 from polycloud.sandbox.rest import bodies, collection
 from polycloud.sandbox.rest.errors import (
     ApiError,
@@ -74,7 +75,7 @@ def refusal(error: ApiError, service: str, accept: str, keystone: str) -> Reply:
     if service == "image":
         return _of_glance(status, message, accept, headers)
     if isinstance(error, UnauthorizedError) or service == "identity":
-        title = HTTPStatus(status).phrase
+        title = reason(status)
         return Reply(status, {"error": {"code": status, "message": message, "title": title}}, headers)
     if service == "dns":
         return _of_designate(error, status)
@@ -105,7 +106,7 @@ def _of_designate(error: ApiError, status: int) -> Reply:
 
 def _of_octavia(error: ApiError, status: int) -> Reply:
     if not str(error):
-        return Reply(status, {"code": status, "title": HTTPStatus(status).phrase, "description": ""})
+        return Reply(status, {"code": status, "title": reason(status), "description": ""})
     return Reply(status, {"faultcode": "Client", "faultstring": str(error), "debuginfo": None})
 
 
@@ -117,11 +118,11 @@ def _default_message(error: ApiError) -> str:
         RateLimitError: "This request was rate-limited.",
         MethodError: "The method is not allowed for this resource.",
     }
-    return words.get(type(error), HTTPStatus(error.status).phrase)
+    return words.get(type(error), reason(error.status))
 
 
 def _pascal(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "")
+    return reason(status).title().replace(" ", "")
 
 
 def _unknown_path() -> Json:
@@ -129,7 +130,7 @@ def _unknown_path() -> Json:
 
 
 def _of_glance(status: int, message: str, accept: str, headers: dict[str, str]) -> Reply:
-    title = HTTPStatus(status).phrase
+    title = reason(status)
     if message == _UNAUTHORIZED:
         message = _GLANCE_UNAUTHORIZED
     message += "<br /><br />\n\n\n"

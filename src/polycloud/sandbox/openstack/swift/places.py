@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 
 from polycloud.sandbox.objects.http import Refusal, Reply, Request
 from polycloud.sandbox.objects.store import Container, Names
 from polycloud.sandbox.openstack.identity import Identity
+from polycloud.sandbox.reasons import reason
 
 TEXT, HTML, JSON = (f"{kind}; charset=utf-8" for kind in ("text/plain", "text/html", "application/json"))
 _EXPLANATIONS = {
@@ -33,7 +33,7 @@ def plain(status: int, headers: dict[str, str] | None = None, text: str = "") ->
     """Return a response with a text, or with Swift's usual page about the status."""
     kind = "text/plain" if text and status in {200, 400} else HTML
     if not text:
-        text = f"<html><h1>{HTTPStatus(status).phrase}</h1><p>{_EXPLANATIONS[status]}</p></html>"
+        text = f"<html><h1>{reason(status)}</h1><p>{_EXPLANATIONS[status]}</p></html>"
     return Reply(status, {"content-type": kind, **(headers or {})}, text.encode())
 
 

@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from functools import lru_cache
 from http.client import HTTPConnection, HTTPSConnection
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -46,8 +47,9 @@ ODD_NAMES = (
 READS = frozenset({"GET", "HEAD"})
 
 
+@lru_cache(maxsize=4)
 def bytes_of(size: int) -> bytes:
-    """Return so many bytes that do not repeat."""
+    """Return so many bytes that do not repeat, the same ones for each size."""
     return random.Random(size).randbytes(size)  # noqa: S311 - not a secret
 
 
