@@ -132,13 +132,13 @@ def test_volumes(client: Any) -> None:
 
 def test_boot_from_volume(client: Any) -> None:
     """The SDK boots a server from a volume that it made from an image."""
-    volume = client.create_volume(size=5, image="debian-12", wait=True, timeout=10)
+    volume = client.create_volume(size=5, image="debian-12", wait=True, timeout=60)
     assert volume.is_bootable
     server = client.create_server(
-        "web", flavor="2", boot_volume=volume.id, terminate_volume=True, wait=True, auto_ip=False, timeout=10
+        "web", flavor="2", boot_volume=volume.id, terminate_volume=True, wait=True, auto_ip=False, timeout=60
     )
     assert [one.id for one in server.attached_volumes] == [volume.id]
-    assert client.delete_server("web", wait=True, timeout=10)
+    assert client.delete_server("web", wait=True, timeout=60)
     assert client.get_volume(volume.id) is None
 
 
