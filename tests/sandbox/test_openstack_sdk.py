@@ -104,7 +104,7 @@ def test_resize_rebuild_and_snapshot(client: Any) -> None:
     client.compute.rebuild_server(server, image=other, name="new")
     server = settled(client, server)
     assert (server.name, server.image.id) == ("new", other)
-    image = client.compute.create_server_image(server, "copy", wait=True, timeout=10)
+    image = client.compute.create_server_image(server, "copy", wait=True, timeout=60)
     assert (image.name, image.status) == ("copy", "active")
     assert "new login" in client.compute.get_server_console_output(server)["output"]
 
