@@ -151,7 +151,9 @@ class _Exchange(Exchange):
                 memory[at : at + len(piece)] = piece
                 at += len(piece)
             if reader.rest() > CHUNK:
-                at += self._wire.receive_past(reader, memory[at:-CHUNK])
+                # Released even if that fails: until 3.12.6 Python crashes on views of a BytesIO in garbage
+                with memory[at:-CHUNK] as rest:
+                    at += self._wire.receive_past(reader, rest)
             else:
                 self._wire.receive_into(reader)
         memory[at:] = b"".join(reader.take())
