@@ -608,7 +608,7 @@ def test_a_long_copy_goes_on(tmp_path: Path, aws: Sandbox) -> None:
     aws.reset()
     with S3StorageDriver(*aws.credentials, **aws.options) as driver:
         driver.create_container("films")
-        aws.fault(Slow(0.1), method="PUT", path="/films/film")
+        aws.fault(Slow(0.5), method="PUT", path="/films/film")
         state = tmp_path / "state"
         program = f"""
 from polycloud.storage import sync
