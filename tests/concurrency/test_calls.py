@@ -369,15 +369,15 @@ def test_a_deployment_obeys_the_deadline() -> None:
     with deployment("digitalocean") as deploy:
         with ends_within(30):
             with pytest.raises(DeploymentError, match=r"the node web .* exists") as caught:
-                with call_options(deadline=3):
+                with call_options(deadline=6):
                     deploy()
     assert isinstance(caught.value.value, OperationTimeoutError)
 
 
 def test_a_late_deployment_is_cleaned_up() -> None:
     """`ex_destroy_on_failure` destroys the node after the deadline, too."""
-    with deployment("digitalocean", build=6) as deploy:
-        with pytest.raises(DeploymentError) as caught, call_options(deadline=3):
+    with deployment("digitalocean", build=12) as deploy:
+        with pytest.raises(DeploymentError) as caught, call_options(deadline=6):
             deploy(ex_destroy_on_failure=True)
     assert "was destroyed" in " ".join(caught.value.__notes__)
 
@@ -386,5 +386,5 @@ def test_a_late_deployment_is_cleaned_up() -> None:
 def test_a_late_deployment_names_its_node(provider: str) -> None:
     """Where the key of a deployment cannot be deleted, the error is still that of the node."""
     with deployment(provider, auth=True) as deploy:
-        with pytest.raises(DeploymentError), call_options(deadline=4):
+        with pytest.raises(DeploymentError), call_options(deadline=8):
             deploy()

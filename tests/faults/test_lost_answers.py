@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from faults.clouds import HASTY, PROVIDERS, Cloud, cloud_of, driver_of, is_login
+from faults.clouds import PROVIDERS, Cloud, cloud_of, driver_of, is_login, patient
 from polycloud.common.base import Connection
 from polycloud.errors import ConnectError, TransportError
 from polycloud.http.retry import RetryPolicy
@@ -20,11 +19,6 @@ AT_ONCE = RetryPolicy(attempts=3, base=0.001, cap=0.002)
 def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     with cloud_of(request.param) as cloud:
         yield cloud
-
-
-def patient(cloud: Cloud) -> type[Any]:
-    """A driver that searches for a lost create for longer than an outage lasts."""
-    return type("Patient", (HASTY[cloud.name],), {"settle_time": 5.0})
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from faults.clouds import Cloud, cloud_of, driver_of, until
+from faults.clouds import Cloud, cloud_of, driver_of, patient, until
 from polycloud.compute.objects import StorageVolume
 from polycloud.compute.types import StorageVolumeState
 from polycloud.errors import AmbiguousCreateError
@@ -26,9 +26,9 @@ def is_no_create(request: SeenRequest) -> bool:
     )
 
 
-def driver_at(cloud: Cloud, proxy: FaultProxy) -> Any:
+def driver_at(cloud: Cloud, proxy: FaultProxy, kind: type[Any] | None = None) -> Any:
     region: dict[str, Any] = {"region": "nyc1"} if cloud.name == "digitalocean" else {}
-    return driver_of(cloud, **proxy.options, **region)
+    return driver_of(cloud, kind, **proxy.options, **region)
 
 
 def named(driver: Any, name: str) -> list[StorageVolume]:
@@ -40,7 +40,7 @@ def test_a_lost_response(cloud: Cloud, fault: Fault) -> None:
     """A volume or a snapshot of one whose response is lost is returned, exists once, and was sent once."""
     plan = FaultList(fault, fault, spare=is_no_create)
     with FaultProxy("127.0.0.1", cloud.port, plan, retry_after=0) as proxy:
-        with driver_at(cloud, proxy) as driver:
+        with driver_at(cloud, proxy, patient(cloud)) as driver:
             name = f"vol-{fault.replace(' ', '-')}"
             made = driver.create_volume(10, name)
             assert [one.id for one in named(driver, name)] == [made.id]

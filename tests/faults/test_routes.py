@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from faults.clouds import ROUTES, Cloud, cloud_of, driver_of, routed
+from faults.clouds import ROUTES, Cloud, cloud_of, driver_of, patient, routed
 from polycloud import aio
 from polycloud.errors import ConnectError, MalformedResponseError, PolycloudError, TLSError, TransportError
 from polycloud.http.messages import Request
@@ -130,6 +130,6 @@ def test_a_create_on_every_route(
     """A create whose response is lost on its route returns its one node, and is sent once."""
     before = {server["id"] for server in cloud.servers}
     with routed(route, cloud.port, FaultList(fault, spare=is_no_create), retry_after=0) as (proxy, options):
-        node = create(driver_of(cloud, **{**options, "timeout": TIMEOUT}))
+        node = create(driver_of(cloud, patient(cloud), **{**options, "timeout": TIMEOUT}))
     made = [server["id"] for server in cloud.servers if server["id"] not in before]
     assert (made, creates(proxy)) == ([int(node.id)], 1)
