@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 
@@ -83,7 +82,10 @@ class DriverRules(DNSSuite):
     @rule()
     def test_d12_close(self, driver: DNSDriver, record: Record, zone: Zone) -> None:
         """A closed driver can be used again."""
-        self.check_close(driver, partial(driver.list_records, zone))
+        # The serial number of the SOA record changes by itself, some time after the zone
+        self.check_close(
+            driver, lambda: [one for one in driver.list_records(zone) if one.type != RecordType.SOA]
+        )
 
     @rule("create_record", "list_records")
     def test_d13_threads(self, driver: DNSDriver, create_zone: CreateZone) -> None:
