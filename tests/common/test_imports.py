@@ -39,7 +39,6 @@ OF_OURS = [
     "config",
     "http.protocol",
     "tracing",
-    "utils.headers",
     "version",
 ]
 DRIVERS = {"digitalocean": ["token"], "nephoscale": ["user", "password"]}

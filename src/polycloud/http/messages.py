@@ -18,14 +18,11 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 import msgspec
 
 from polycloud.errors import Exchange, InvalidArgumentError, MalformedResponseError, ReadTimeoutError
+from polycloud.utils.headers import Headers
 from polycloud.utils.values import shown
 
 if TYPE_CHECKING:
     import ssl
-
-    from polycloud.utils.headers import Headers
-
-    Body = bytes | IO[bytes] | Iterable[bytes]
 
 __all__ = [
     "RawResponse",
@@ -39,6 +36,7 @@ __all__ = [
     "require_size",
 ]
 
+Body = bytes | IO[bytes] | Iterable[bytes]
 CHUNK = 65536
 BODY_LIMIT = 64 * 1024 * 1024
 ORIGIN = r"https?://[^/?#]+"
