@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rich.progress import Progress
 
-from faults.clouds import HASTY, PROVIDERS, ROUTES, Cloud, cloud_of, driver_of, routed, until
+from faults.clouds import PROVIDERS, ROUTES, Cloud, cloud_of, driver_of, patient, routed, until
 from faults.ledger import Ledger
 from polycloud.cli import output
 from polycloud.concurrency.calls import call_options
@@ -216,7 +216,6 @@ def campaign(
     tick: Callable[[int], object] = lambda _: None,
 ) -> Report:
     """Carry out a campaign; a call hangs when it ends more than `grace` seconds past its deadline."""
-    patient = type("Patient", (HASTY[provider],), {"settle_time": SETTLE_TIME})
     with ExitStack() as stack:
         cloud = stack.enter_context(cloud_of(provider))
         plan = FaultPlan(seed, rate, FAULTS)
@@ -224,7 +223,7 @@ def campaign(
         proxy, options = stack.enter_context(way)
         plain = stack.enter_context(driver_of(cloud))
         limits = {"timeout": TIMEOUT, "pool_size": POOL_SIZE, "body_limit": 2**20}
-        driver = driver_of(cloud, patient, **options, **limits)
+        driver = driver_of(cloud, patient(cloud, SETTLE_TIME), **options, **limits)
         held = Campaign(driver, plain, seed, grace)
         held.run(jobs_of(creates, others, seed), tick)
         driver.close()

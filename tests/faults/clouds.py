@@ -93,9 +93,9 @@ def cloud_of(provider: str) -> AbstractContextManager[Cloud]:
     return Sandbox(provider, ssh="off", **SETTINGS[provider]) if provider in SETTINGS else EC2Account()
 
 
-def patient(cloud: Cloud) -> type[Any]:
-    """The driver of a cloud that searches for a lost create for as long as a busy machine takes."""
-    return type("Patient", (HASTY[cloud.name],), {"settle_time": 10.0})
+def patient(cloud: Cloud, seconds: float = 10.0) -> type[Any]:
+    """The driver of a cloud that searches so long for a lost create; by default as a busy machine takes."""
+    return type("Patient", (HASTY[cloud.name],), {"settle_time": seconds})
 
 
 def driver_of(cloud: Cloud, kind: type[Any] | None = None, **options: Any) -> Any:
