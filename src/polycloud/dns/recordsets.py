@@ -457,10 +457,8 @@ class RecordSetsDriver(DNSDriver):
                 if len(rdata) > LONGEST_ID:
                     rdata = hashlib.sha256(rdata.encode()).hexdigest()
                 extra: Extra
-                if one.extra or value.extra:
+                if fields or one.extra or value.extra:
                     extra = _extra(ttl, one.extra, fields, value.extra)
-                elif fields:
-                    extra = {"ttl": ttl, **fields} if ttl is not None else {**fields}
                 else:
                     extra = _ttl_alone(ttl)
                 made.append(Record(start + rdata, name, type_, data, zone, self, ttl, extra))
