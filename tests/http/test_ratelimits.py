@@ -479,7 +479,7 @@ def test_threads_ask_for_one_limiter() -> None:
 
 def test_a_call_waits_for_the_window() -> None:
     """A call that begins where nothing is left waits for the next window, and is sent once."""
-    spent = iter([Answer(200, b"", {"ratelimit-remaining": "0", "ratelimit-reset": "0.2"})])
+    spent = iter([Answer(200, b"", {"ratelimit-remaining": "0", "ratelimit-reset": "1"})])
     with serve(lambda _: next(spent, Answer())) as web, connection_of(web, "waits") as connection:
         began = time.monotonic()
         assert [connection.request("/").status for _ in range(2)] == [200, 200]
