@@ -90,11 +90,10 @@ def _settings(body: str) -> Any:
 
 @pytest.fixture(scope="module")
 def sandboxes() -> Iterator[dict[str, Sandbox]]:
+    settings: dict[str, dict[str, Any]] = {"octavia": {"balancing": 0.0}, "rackspace": {"balancing": 0.0}}
     with ExitStack() as stack:
         yield {
-            name: stack.enter_context(
-                Sandbox(name, ssh="off", **({} if name == "linode" else {"balancing": 0.0}))
-            )
+            name: stack.enter_context(Sandbox(name, ssh="off", **settings.get(name, {})))
             for name in PROVIDERS
         }
 
