@@ -81,6 +81,7 @@ def echo(seen: Seen) -> Answer:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 20
+    disable_nagle_algorithm = True  # or a body waits up to 40 ms for the acknowledgement of its headers
     server: _Server
 
     def setup(self) -> None:
