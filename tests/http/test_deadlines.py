@@ -480,6 +480,27 @@ def test_bytes_that_nobody_asked_for(world: World) -> None:
         assert world(lambda transport: [transport.send(request).body for _ in range(2)]) == [b"a", b"b"]
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_bytes_that_come_while_idle(world: World, method: str) -> None:
+    """What comes on an idle connection is never part of the next response, even if the loop saw no turn."""
+
+    def late(connection: socket.socket, over: threading.Event) -> None:
+        for body in (b"a", b"b"):
+            if connection.recv(65536):
+                connection.sendall(OK + b"Content-Length: 1\r\n\r\n" + body)
+                over.wait(0.05)
+                connection.sendall(OK + b"Content-Length: 4\r\n\r\nevil")
+
+    def use(transport: Transport) -> list[bytes]:
+        request = Request(method, f"http://127.0.0.1:{port}/")
+        first = transport.send(request)
+        threading.Event().wait(0.2)  # on purpose it holds the loop
+        return [first.body, transport.send(request).body]
+
+    with served(late) as port:
+        assert world(use) == [b"a", b"a"]
+
+
 def test_a_body_error_of_the_caller_closes_the_connection(world: World) -> None:
     """An exception in the caller's own body goes to the caller, and costs no place in the pool."""
 

@@ -23,7 +23,6 @@ from polycloud.errors import (
     ConnectError,
     InvalidArgumentError,
     MalformedResponseError,
-    PolycloudError,
     ReadTimeoutError,
     TLSError,
     TransportError,
@@ -262,11 +261,21 @@ def test_bytes_after_a_long_body(world: World) -> None:
     assert [response.body for response in responses] == [body, body]
 
 
-def test_undecodable_body(send: Send) -> None:
-    """A body that is not what its Content-Encoding says is an error of our tree."""
+@pytest.mark.parametrize("length", [10**12, 2**63 - 1, 2**64 - 1])
+def test_a_length_beyond_all_memory(send: Send, length: int) -> None:
+    """A length that no memory holds is a claim like any other: the body that breaks off is a broken one."""
+    with raw_answers(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nabc" % length) as web:
+        with pytest.raises(TransportError, match="in the middle of the body"):
+            send(Request("GET", web.url), identity, body_limit=2**64)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_undecodable_body(send: Send, stream: bool) -> None:
+    """A body that is not what its Content-Encoding says is an error of our tree, without the original."""
     response = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nnot gzip"
-    with raw_answers(response) as web, pytest.raises(PolycloudError):
-        send(Request("GET", web.url), identity)
+    with raw_answers(response) as web, pytest.raises(MalformedResponseError) as caught:
+        send(Request("GET", web.url, stream=stream), lambda response: list(response.chunks or ()))
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
 def test_body_limit(send: Send) -> None:
