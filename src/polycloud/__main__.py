@@ -1,5 +1,5 @@
 """`python -m polycloud` is the command `polycloud`."""
 
-from polycloud.cli.main import run
+from polycloud.cli.main import main
 
-run()
+main()

@@ -509,7 +509,8 @@ def test_an_image_that_no_list_selects(run: Run, aws: Sandbox, configured: Calla
     account = {"POLYCLOUD_CONFIG": str(file)}
     with connect("ec2", key, secret, **aws.options) as driver:
         listed = {image.id for image in driver.list_images()}
-        unlisted = next(image.id for image in driver.list_images(ex_owner="amazon") if image.id not in listed)
+        unlisted = driver.list_images(ex_filters={"name": "Windows*"})[0].id
+    assert unlisted not in listed
     create = ("nodes", "create", "--name", "w", "--size", "t3.micro", "--dry-run", "--image")
     assert f"(id {unlisted})" in run(*create, unlisted, **account).stdout
     assert run(*create, "ami-1", **account).returncode == 3

@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,16 +148,19 @@ def test_a_timeout_kills_on_the_machine(client: SSHClient) -> None:
     wait_for_the_end(seconds)
 
 
-@pytest.mark.parametrize("user", ["ubuntu", "admin"])
-@pytest.mark.parametrize("cmd", ["sleep {0}", "trap '' TERM HUP; sleep {0}; sleep {0}"])
-def test_a_timeout_kills_what_is_roots(server: OpenSSH, user: str, cmd: str) -> None:
+def test_a_timeout_kills_what_is_roots(server: OpenSSH) -> None:
     """A command that sudo made root's is killed at its timeout too, with and without a password."""
     need_users(server)
-    seconds = unique_sleep()
-    with connect(server, user, password=PASSWORD) as client:
-        with pytest.raises(SSHCommandTimeoutError):
-            client.run(cmd.format(seconds), timeout=1, sudo=True)
-    wait_for_the_end(seconds)
+
+    def ended(user: str, cmd: str) -> None:
+        seconds = unique_sleep()
+        with connect(server, user, password=PASSWORD) as client:
+            with pytest.raises(SSHCommandTimeoutError):
+                client.run(cmd.format(seconds), timeout=1, sudo=True)
+        wait_for_the_end(seconds)
+
+    commands = ("sleep {0}", "trap '' TERM HUP; sleep {0}; sleep {0}")
+    waiting.gather([partial(ended, user, cmd) for user in ("ubuntu", "admin") for cmd in commands])
 
 
 def test_a_timeout_kills_the_sudo_in_a_script(server: OpenSSH) -> None:

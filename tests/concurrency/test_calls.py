@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -281,17 +284,19 @@ def silent_until(stop: threading.Event) -> Callable[[Seen], Answer | None]:
     return respond
 
 
-@pytest.mark.parametrize("many", [1, 8])
-def test_the_deadline_ends_calls_side_by_side(many: int) -> None:
-    """The deadline of a block ends what its calls do side by side, each where it stands."""
-    stop = threading.Event()
-    with serve(silent_until(stop)) as web:
-        connection = Connection(**web.options, retry=ONCE)
-        with ends_within(10), pytest.raises(ReadTimeoutError), call_options(deadline=2):
-            waiting.gather([lambda: connection.request("/")] * many)
-        assert len(web.seen) == many
-        stop.set()
-        connection.close()
+def test_the_deadline_ends_calls_side_by_side() -> None:
+    """The deadline of a block ends what its calls do side by side, one or several, each where it stands."""
+
+    def sent(many: int) -> int:
+        stop = threading.Event()
+        with serve(silent_until(stop)) as web, closing(Connection(**web.options, retry=ONCE)) as connection:
+            with ends_within(10), pytest.raises(ReadTimeoutError), call_options(deadline=2):
+                waiting.gather([lambda: connection.request("/")] * many)
+            stop.set()
+            return len(web.seen)
+
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(sent, (1, 8))) == [1, 8]
 
 
 def test_the_deadline_holds_in_a_bridge() -> None:
@@ -348,9 +353,8 @@ class Nothing(Deployment):
     """Does nothing."""
 
 
-@contextmanager
-def deployment(provider: str, *, auth: bool = False, build: float = 100) -> Iterator[Callable[..., Any]]:
-    """What deploys a node that does not come up."""
+def late_deployment(provider: str, *, auth: bool = False, build: float = 100, **more: Any) -> DeploymentError:
+    """Return the error of deploying a node that does not come up before the deadline."""
     private, public = keys.generate()
     with Sandbox(provider, ssh="off", build=build) as cloud:
         with get_driver(provider)(*cloud.credentials, **cloud.options) as driver:
@@ -361,30 +365,39 @@ def deployment(provider: str, *, auth: bool = False, build: float = 100) -> Iter
                 "ssh_key": private,
                 "auth": NodeAuthSSHKey(public) if auth else None,
             }
-            yield lambda **more: driver.deploy_node(Nothing(), **arguments, **more)
+            with pytest.raises(DeploymentError) as caught, call_options(deadline=6):
+                driver.deploy_node(Nothing(), **arguments, **more)
+            return caught.value
 
 
-def test_a_deployment_obeys_the_deadline() -> None:
+LATE_DEPLOYMENTS: dict[str, Callable[[], DeploymentError]] = {
+    "left": partial(late_deployment, "digitalocean"),
+    "cleaned up": partial(late_deployment, "digitalocean", build=6.5, ex_destroy_on_failure=True),
+    "digitalocean": partial(late_deployment, "digitalocean", auth=True),
+    "nephoscale": partial(late_deployment, "nephoscale", auth=True),
+}
+
+
+@pytest.fixture(scope="module")
+def late() -> dict[str, DeploymentError]:
+    """The errors of all late deployments, which wait side by side."""
+    with ends_within(30):
+        return dict(zip(LATE_DEPLOYMENTS, waiting.gather(LATE_DEPLOYMENTS.values()), strict=True))
+
+
+def test_a_deployment_obeys_the_deadline(late: dict[str, DeploymentError]) -> None:
     """A deployment whose node does not come up ends at the deadline, and the error names the node."""
-    with deployment("digitalocean") as deploy:
-        with ends_within(30):
-            with pytest.raises(DeploymentError, match=r"the node web .* exists") as caught:
-                with call_options(deadline=6):
-                    deploy()
-    assert isinstance(caught.value.value, OperationTimeoutError)
+    error = late["left"]
+    assert re.search(r"the node web .* exists", str(error))
+    assert isinstance(error.value, OperationTimeoutError)
 
 
-def test_a_late_deployment_is_cleaned_up() -> None:
+def test_a_late_deployment_is_cleaned_up(late: dict[str, DeploymentError]) -> None:
     """`ex_destroy_on_failure` destroys the node after the deadline, too."""
-    with deployment("digitalocean", build=12) as deploy:
-        with pytest.raises(DeploymentError) as caught, call_options(deadline=6):
-            deploy(ex_destroy_on_failure=True)
-    assert "was destroyed" in " ".join(caught.value.__notes__)
+    assert "was destroyed" in " ".join(late["cleaned up"].__notes__)
 
 
 @pytest.mark.parametrize("provider", ["digitalocean", "nephoscale"])
-def test_a_late_deployment_names_its_node(provider: str) -> None:
+def test_a_late_deployment_names_its_node(late: dict[str, DeploymentError], provider: str) -> None:
     """Where the key of a deployment cannot be deleted, the error is still that of the node."""
-    with deployment(provider, auth=True) as deploy:
-        with pytest.raises(DeploymentError), call_options(deadline=8):
-            deploy()
+    assert str(late[provider]).startswith("the node web ")

@@ -6,7 +6,9 @@ import asyncio
 import gc
 import socket
 import threading
+import time
 import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, Self
@@ -14,7 +16,7 @@ from typing import Any, Self
 import pytest
 
 from polycloud.concurrency.bridge import bridged, iterate_bridged
-from polycloud.errors import PolycloudError
+from polycloud.errors import PolycloudError, ReadTimeoutError
 from polycloud.http import looppool
 from polycloud.http.loop import LoopTransport, LoopTransports
 from polycloud.http.messages import Request, TransportOptions
@@ -89,6 +91,7 @@ class Ticks:
     """Counts the turns of a loop, and the longest time between two."""
 
     longest = 0.0
+    count = 0
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
@@ -101,6 +104,7 @@ class Ticks:
         while True:
             await asyncio.sleep(0.001)
             self.longest, before = max(self.longest, clock() - before), clock()
+            self.count += 1
 
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()
@@ -117,6 +121,31 @@ def test_an_upload_does_not_hold_the_loop() -> None:
 
     with serve(lambda seen: Answer(body={"size": len(seen.body)})) as web:
         assert asyncio.run(main(web.url)) < 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_body_that_decodes_to_nothing_does_not_hold_the_loop(stream: bool) -> None:
+    """While a body in two codings makes gigabytes of nothing, other tasks have their turns."""
+    packer = zlib.compressobj(wbits=31)
+    first = packer.compress(b"\x1f\x8b\x08\x08" + bytes(6)) + packer.flush(zlib.Z_FULL_FLUSH)
+    piece = packer.compress(b"x" * 2_000_000) + packer.flush(zlib.Z_FULL_FLUSH)
+    body = first + piece * 8000
+    head = OK + b"Content-Encoding: gzip, gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+
+    async def main(url: str) -> int:
+        request = Request("GET", url, stream=stream, deadline=time.monotonic() + 1)
+        async with LoopTransports() as transports, Ticks() as ticks:
+
+            def use() -> None:
+                response = transports(TransportOptions()).send(request)
+                assert list(response.chunks or ()) == []
+
+            with pytest.raises(ReadTimeoutError):
+                await bridged(use, transports)
+        return ticks.count
+
+    with talking(head + body) as talks:
+        assert asyncio.run(main(talks.url)) > 10
 
 
 def test_a_body_that_blocks_does_not_hold_the_loop() -> None:

@@ -96,6 +96,13 @@ def test_skipped_bytes_count(
     assert (reader.surplus, reader.keep_alive) == (bool(surplus), not surplus)
 
 
+def test_a_length_with_many_zeros() -> None:
+    """Zeros before a length, even thousands, do not change it."""
+    reader = ResponseReader("GET")
+    reader.receive(OK + b"Content-Length: %b5\r\n\r\nab" % (b"0" * 5000))
+    assert (reader.rest(), reader.complete) == (3, False)
+
+
 @given(data=st.binary(max_size=60), places=st.lists(st.integers(0, 400)), chunked=st.booleans())
 def test_any_bytes_end_in_a_response_or_an_error(data: bytes, places: list[int], chunked: bool) -> None:
     """Random bytes, in headers and among chunks, end in a complete response or an error of our tree."""

@@ -7,13 +7,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
 from polycloud import call_options
+from polycloud.concurrency import waiting
 from polycloud.errors import OperationTimeoutError, PolycloudError, ProviderError, UnsupportedOperationError
 from polycloud.loadbalancer.base import Driver, LoadBalancer, Member
 from polycloud.loadbalancer.drivers.linode import LinodeLBDriver
@@ -25,6 +28,7 @@ from polycloud.loadbalancer.types import Draining, MemberCondition, MemberDoesNo
 from polycloud.rolling import rolling
 from polycloud.sandbox import Sandbox
 from polycloud.sandbox.faults import Action, Slow
+from support.clock import ends_within
 from support.octavia import SUBNET
 
 ONE, TWO = Member(None, "192.168.200.1", 8080, extra={"weight": 7}), Member(None, "192.168.200.2", 8080)
@@ -84,24 +88,63 @@ def _settings(body: str) -> Any:
     return next((one for one in found.values() if isinstance(one, dict)), found) if found else None
 
 
-@pytest.fixture(scope="module", params=PROVIDERS)
-def sandbox(request: pytest.FixtureRequest) -> Iterator[tuple[Provider, Sandbox]]:
-    settings: dict[str, Any] = {} if request.param == "linode" else {"balancing": 0.0}
-    with Sandbox(request.param, ssh="off", **settings) as cloud:
-        yield PROVIDERS[request.param], cloud
+@pytest.fixture(scope="module")
+def sandboxes() -> Iterator[dict[str, Sandbox]]:
+    settings: dict[str, dict[str, Any]] = {"octavia": {"balancing": 0.0}, "rackspace": {"balancing": 0.0}}
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(Sandbox(name, ssh="off", **settings.get(name, {})))
+            for name in PROVIDERS
+        }
 
 
-@pytest.fixture
-def here(sandbox: tuple[Provider, Sandbox]) -> Iterator[Ground]:
-    provider, cloud = sandbox
+@contextmanager
+def ground(name: str, cloud: Sandbox) -> Iterator[Ground]:
+    provider = PROVIDERS[name]
     with provider.kind(*cloud.credentials, **{**cloud.options, **provider.options}) as driver:
         yield Ground(cloud, driver, provider)
     cloud.reset()
 
 
-def interrupt(seconds: float) -> None:
-    """Send Ctrl-C after a while."""
-    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+@pytest.fixture(params=PROVIDERS)
+def here(request: pytest.FixtureRequest, sandboxes: dict[str, Sandbox]) -> Iterator[Ground]:
+    with ground(request.param, sandboxes[request.param]) as made:
+        yield made
+
+
+@pytest.fixture
+def everywhere(sandboxes: dict[str, Sandbox]) -> Iterator[list[Ground]]:
+    """All providers, for waits that are long: they pass side by side."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(ground(name, cloud)) for name, cloud in sandboxes.items()]
+
+
+@contextmanager
+def interrupted(here: Ground, web: LoadBalancer, *acts: Callable[[], object]) -> Iterator[None]:
+    """Once the first member drains, do each of these, and send Ctrl-C after it, while the block runs."""
+
+    def drain() -> None:
+        until(lambda: here.settings(web)[0][2] == MemberCondition.DRAINING)
+        waiting.sleep(0.3)  # until the driver knows, too
+        for act in acts:
+            act()
+            os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(20)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Look again and again, for a minute at most."""
+    waiting.poll(lambda: condition() or None, waiting_for="a test", timeout=60, longest_pause=0.05)
+
+
+def nothing() -> None:
+    """Let the member drain."""
 
 
 def test_a_drain_for_a_time(here: Ground) -> None:
@@ -116,19 +159,23 @@ def test_a_drain_for_a_time(here: Ground) -> None:
         web.detach_member(ONE, wait_drained=60)
 
 
-def test_other_changes_meanwhile(here: Ground) -> None:
+def test_other_changes_meanwhile(everywhere: list[Ground]) -> None:
     """A member that drains is listed as draining, and others can be attached and detached meanwhile."""
-    web = here.balancer()
-    detach = threading.Thread(target=web.detach_member, args=(ONE, 3.0))
-    began = time.monotonic()
-    detach.start()
-    while here.settings(web)[0][2] != MemberCondition.DRAINING:
+
+    def change_others(here: Ground) -> None:
+        web = here.balancer()
+        detach = threading.Thread(target=web.detach_member, args=(ONE, 3.0))
+        began = time.monotonic()
+        detach.start()
+        while here.settings(web)[0][2] != MemberCondition.DRAINING:
+            assert time.monotonic() - began < 3
+        three = web.attach_member(Member(None, "192.168.200.3", 8080))
+        assert web.detach_member(three)
         assert time.monotonic() - began < 3
-    three = web.attach_member(Member(None, "192.168.200.3", 8080))
-    assert web.detach_member(three)
-    assert time.monotonic() - began < 3
-    detach.join(20)
-    assert [one.ip for one in web.list_members()] == [TWO.ip]
+        detach.join(20)
+        assert [one.ip for one in web.list_members()] == [TWO.ip]
+
+    waiting.gather([partial(change_others, here) for here in everywhere])
 
 
 def test_members_without_new_connections(here: Ground) -> None:
@@ -145,29 +192,32 @@ def test_an_interruption(here: Ground) -> None:
     """Ctrl-C while a member drains restores its settings, and a note says so."""
     web = here.balancer()
     before = here.settings(web)
-    interrupt(0.7)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with interrupted(here, web, nothing), pytest.raises(KeyboardInterrupt) as caught:
         web.detach_member(ONE, wait_drained=60)
     assert caught.value.__notes__ == [AS_BEFORE]
     assert here.changes() == [("PUT", here.provider.drains), ("PUT", here.provider.serves)]
     assert here.settings(web) == before
 
 
-def test_deadlines(here: Ground) -> None:
+def test_deadlines(everywhere: list[Ground]) -> None:
     """If the deadline leaves less than the wait, nothing is changed, or the settings are restored at once."""
-    web = here.balancer()
-    before, began = here.settings(web), time.monotonic()
-    with call_options(deadline=5), pytest.raises(OperationTimeoutError, match="all 60 s are waited for"):
-        web.detach_member(ONE, wait_drained=60)
-    assert here.changes() == []
-    faults: list[Action] = [Slow(1.5), "stall"]
-    for fault in faults:
-        here.cloud.fault(fault, method="PUT")
-        with call_options(deadline=2), pytest.raises(PolycloudError) as caught:
-            web.detach_member(ONE, wait_drained=1)
-        assert caught.value.__notes__[-1] == AS_BEFORE
-        assert here.settings(web) == before
-    assert time.monotonic() - began < 20
+
+    def run_out_of_time(here: Ground) -> None:
+        web = here.balancer()
+        before = here.settings(web)
+        with call_options(deadline=5), pytest.raises(OperationTimeoutError, match="all 60 s are waited for"):
+            web.detach_member(ONE, wait_drained=60)
+        assert here.changes() == []
+        faults: list[Action] = [Slow(1.5), "stall"]
+        for fault in faults:
+            here.cloud.fault(fault, method="PUT")
+            with call_options(deadline=2), pytest.raises(PolycloudError) as caught:
+                web.detach_member(ONE, wait_drained=1)
+            assert caught.value.__notes__[-1] == AS_BEFORE
+            assert here.settings(web) == before
+
+    with ends_within(20):
+        waiting.gather([partial(run_out_of_time, here) for here in everywhere])
 
 
 def test_a_refused_detach(here: Ground) -> None:
@@ -198,9 +248,8 @@ def test_a_lost_detach(here: Ground) -> None:
 def test_a_member_that_cannot_be_restored(here: Ground) -> None:
     """If the settings cannot be given back, the note says why, and what they were."""
     web = here.balancer()
-    threading.Timer(0.4, here.cloud.fault, (403,), {"method": "PUT", "times": None}).start()
-    interrupt(0.7)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    refuse = partial(here.cloud.fault, 403, method="PUT", times=None)
+    with interrupted(here, web, refuse), pytest.raises(KeyboardInterrupt) as caught:
         web.detach_member(ONE, wait_drained=60)
     ((name, value),) = here.provider.serves.items()
     (note,) = caught.value.__notes__
@@ -211,10 +260,12 @@ def test_a_member_that_cannot_be_restored(here: Ground) -> None:
 def test_a_second_interruption(here: Ground) -> None:
     """Ctrl-C while the settings are given back ends that, and the note says what they were."""
     web = here.balancer()
-    threading.Timer(0.4, here.cloud.fault, ("stall",), {"method": "PUT"}).start()
-    interrupt(0.7)
-    interrupt(1.4)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    stall = partial(here.cloud.fault, "stall", method="PUT")
+
+    def stalled() -> None:
+        until(lambda: len(here.changes()) == 2)
+
+    with interrupted(here, web, stall, stalled), pytest.raises(KeyboardInterrupt) as caught:
         web.detach_member(ONE, wait_drained=60)
     ((name, value),) = here.provider.serves.items()
     (note,) = (one for one in caught.value.__notes__ if "restored" in one)
@@ -225,9 +276,7 @@ def test_a_second_interruption(here: Ground) -> None:
 def test_a_member_that_is_gone(here: Ground) -> None:
     """If somebody else detaches the member while it drains, no note of an interruption says what it is."""
     web = here.balancer()
-    threading.Timer(0.4, web.detach_member, (ONE,)).start()
-    interrupt(0.9)
-    with pytest.raises(KeyboardInterrupt) as caught:
+    with interrupted(here, web, lambda: web.detach_member(ONE)), pytest.raises(KeyboardInterrupt) as caught:
         web.detach_member(ONE, wait_drained=60)
     assert not hasattr(caught.value, "__notes__")
 
@@ -257,9 +306,8 @@ def test_several_ports_of_a_nodebalancer() -> None:
         (node,) = driver.connection.request(paths[1]).object["data"]
         driver.connection.request(f"{paths[1]}/{node['id']}", method="PUT", json={"mode": "backup"})
         found = list[list[str]]()
-        threading.Timer(0.4, lambda: found.append(modes())).start()
-        interrupt(0.9)
-        with pytest.raises(KeyboardInterrupt):
+        here = Ground(cloud, driver, PROVIDERS["linode"])
+        with interrupted(here, web, lambda: found.append(modes())), pytest.raises(KeyboardInterrupt):
             web.detach_member(ONE, wait_drained=60)
         assert (found, modes()) == ([["drain", "drain"]], ["accept", "backup"])
         cloud.fault(403, method="PUT", path=f"*/{node['id']}")
@@ -271,15 +319,15 @@ def test_several_ports_of_a_nodebalancer() -> None:
 def test_further_pools_of_octavia() -> None:
     """At Octavia a member drains in all pools, once the changes are carried out; "ovn" cannot drain."""
     with (
-        Sandbox("octavia", ssh="off", balancing=0.4) as cloud,
+        Sandbox("octavia", ssh="off", balancing=0.2) as cloud,
         OctaviaLBDriver(*cloud.credentials, ex_vip_subnet_id=SUBNET, **cloud.options) as driver,
     ):
         listeners = [Listener(port=81, member_port=8081)]
         web = driver.create_balancer("web", 80, members=[ONE, TWO], ex_listeners=listeners)
-        driver.wait_until_running(web)
+        driver.wait_until_running(web, wait_period=0.1)
         began = time.monotonic()
-        assert web.detach_member(ONE, wait_drained=0.5)
-        assert time.monotonic() - began >= 0.4 + 0.4 + 0.5
+        assert web.detach_member(ONE, wait_drained=0.3)
+        assert time.monotonic() - began >= 0.2 + 0.2 + 0.3
         sent = [one for one in cloud.requests if one.method in {"PUT", "DELETE"}]
         methods = [one.method for one in sent]
         assert methods == sorted(methods, reverse=True)
@@ -287,7 +335,7 @@ def test_further_pools_of_octavia() -> None:
         assert {one.path for one in sent if one.method == "PUT"} == {one.path for one in sent}
         assert {str(_settings(one.body)) for one in sent} == {"{'weight': 0}", "None"}
         other = driver.create_balancer("other", 80, "tcp", members=[ONE], ex_provider="ovn")
-        driver.wait_until_running(other)
+        driver.wait_until_running(other, wait_period=0.1)
         with pytest.raises(UnsupportedOperationError, match=r'provider "ovn".*give wait_drained=None'):
             other.detach_member(ONE, wait_drained=1)
         assert other.detach_member(ONE)

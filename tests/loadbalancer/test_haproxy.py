@@ -214,7 +214,7 @@ def test_servers_of_the_configuration(driver: HAProxyDriver, web: LoadBalancer, 
 
 def test_servers_that_were_added(driver: HAProxyDriver, web: LoadBalancer, servers: list[Site]) -> None:
     """One that was added is deleted when it is detached, and kept in maintenance when it is suspended."""
-    new = driver.balancer_attach_member(web, at(servers[2], weight=9))
+    new = driver.balancer_attach_member(web, at(servers[2], weight=9), ex_health_check=QUICK)
     kept = driver.balancer_suspend_member(web, new, wait_drained=5)
     assert kept.id in {one.id for one in driver.ex_list_servers(web)} - {one.id for one in web.list_members()}
     driver.wait_until_healthy(web, [driver.balancer_attach_member(web, kept)])

@@ -66,17 +66,17 @@ def test_members_that_come_and_go(servers: list[Site], tell: Tell) -> None:
     with haproxy(BACKEND) as running, running.driver() as driver:
         web = driver.get_balancer("web")
         made = [driver.balancer_attach_member(web, member(one), ex_health_check=QUICK) for one in servers]
-        driver.wait_until_healthy(web, made)
+        driver.wait_until_healthy(web, made, wait_period=0.1)
         with traffic(running.front, tell) as requests:
             while requests.sent < REQUESTS:
-                for site in servers:
+                for site in servers[:2]:
                     assert driver.balancer_detach_member(web, member(site), wait_drained=10)
                     site.restart()
                     new = driver.balancer_attach_member(web, member(site), ex_health_check=QUICK)
-                    driver.wait_until_healthy(web, [new])
+                    driver.wait_until_healthy(web, [new], wait_period=0.1)
         assert requests.lost == {}
         assert [one.cut for one in servers] == [0] * len(servers)
-        assert all(one.version > 1 for one in servers)
+        assert all(one.version > 1 for one in servers[:2])
 
 
 @pytest.mark.parametrize("at_once", [1, 2])
@@ -158,7 +158,7 @@ def test_rolling_deployments_on_nodes(tell: Tell) -> None:
                 compute.list_locations()[0],
                 auth=NodeAuthSSHKey(public),
             )
-            for number in range(3)
+            for number in range(2)
         ]
         nodes = [node for node, _ in compute.wait_until_running(nodes, wait_period=0.2)]
         version = 1

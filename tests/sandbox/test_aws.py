@@ -75,11 +75,17 @@ def list_anything(cloud: Sandbox, service: str, **options: str) -> Any:
     return getattr(connect(cloud, service, **options), LISTS[service])()
 
 
+def image_of(client: Any) -> str:
+    """Return the id of an image."""
+    name = {"Name": "name", "Values": ["al2023-ami-2023.*"]}  # the list of all takes a second
+    image: str = client.describe_images(Owners=["amazon"], Filters=[name])["Images"][0]["ImageId"]
+    return image
+
+
 def run_instance(client: Any) -> str:
     """Start an instance named web; return its id."""
-    image = client.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     created = client.run_instances(
-        ImageId=image,
+        ImageId=image_of(client),
         InstanceType="t3.micro",
         MinCount=1,
         MaxCount=1,
@@ -342,9 +348,8 @@ def test_types(empty: Sandbox) -> None:
     client = connect(empty)
     types = client.describe_instance_types()["InstanceTypes"]
     assert {one["InstanceType"].split(".")[0] for one in types} == {"t3", "m5d"}
-    image = client.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     with pytest.raises(ClientError, match="InvalidInstanceType"):
-        client.run_instances(ImageId=image, InstanceType="t3.tiny", MinCount=1, MaxCount=1)
+        client.run_instances(ImageId=image_of(client), InstanceType="t3.tiny", MinCount=1, MaxCount=1)
 
 
 def test_faults_and_requests(empty: Sandbox) -> None:

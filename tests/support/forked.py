@@ -246,11 +246,8 @@ def _build_commands() -> None:
     """Have Typer build the commands once for all processes: each would spend half of its time on it."""
     app: Any = importlib.import_module("polycloud.cli.app")
     app.load = functools.cache(app.load)
-    commands = [*map(app.load, app.COMMANDS)]
-    for command in commands:
-        commands += getattr(command, "commands", {}).values()
-        for parameter in command.params:
-            parameter.get_runtime_param()
+    for name in app.COMMANDS:
+        app.load(name)
 
 
 def _fork_each(line: socket.socket) -> tuple[bytes, list[int]]:

@@ -1,14 +1,16 @@
 """Debian's OpenSSH server on loopback, with users of its own.
 
-As root the server runs in a mount namespace, where /etc/passwd, /etc/shadow and /etc/sudoers are replaced: so
-there are users, expired passwords and a real sudo, and this machine does not change. Otherwise the only user
-is the one who runs the tests.
+As root the server runs in a mount namespace, where /etc/passwd, /etc/shadow, /etc/sudoers and PAM's settings
+are replaced: so there are users, expired passwords and a real sudo, root has an empty home, a wrong password
+is refused without a pause of 2 s, and this machine does not change. Otherwise the only user is the one who
+runs the tests.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+import re
 import shlex
 import shutil
 import signal
@@ -27,6 +29,7 @@ import pytest
 SSHD = "/usr/sbin/sshd"
 PASSWORD = "correct horse"
 SUDOERS = "Defaults use_pty\nubuntu ALL=(ALL) NOPASSWD: ALL\nadmin ALL=(ALL) ALL\n"
+PAM = "pam.d/common-auth"
 SHADOW = {"ubuntu": "", "admin": "", "expired": "0"}
 """Users besides root, with the day on which their password was changed; 0 if it must be changed."""
 
@@ -140,6 +143,8 @@ def _with_users(home: Path, command: list[str]) -> list[str]:
         ["openssl", "passwd", "-6", PASSWORD], capture_output=True, check=True, text=True
     ).stdout.strip()
     passwd, shadow = Path("/etc/passwd").read_text(), Path("/etc/shadow").read_text()
+    (home / "root").mkdir()
+    passwd = re.sub("^(root:.*):[^:]*(:[^:]*)$", rf"\1:{home}/root\2", passwd, flags=re.MULTILINE)
     for number, (user, changed) in enumerate(SHADOW.items(), 4200):
         folder = home / user
         folder.mkdir()
@@ -151,9 +156,12 @@ def _with_users(home: Path, command: list[str]) -> list[str]:
     (home / "shadow").chmod(0o640)
     (home / "sudoers").write_text(SUDOERS)
     (home / "sudoers").chmod(0o440)
+    (home / "pam.d").mkdir()
+    if (pam := Path("/etc", PAM)).exists():
+        (home / PAM).write_text(pam.read_text().replace("pam_unix.so", "pam_unix.so nodelay"))
     binds = [
         f"mount --bind {home}/{name} /etc/{name}"
-        for name in ("passwd", "shadow", "sudoers")
+        for name in ("passwd", "shadow", "sudoers", PAM)
         if Path("/etc", name).exists()
     ]
     return ["unshare", "-m", "sh", "-c", f"{' && '.join(binds)} && exec {shlex.join(command)}"]

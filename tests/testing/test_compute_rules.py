@@ -203,6 +203,13 @@ class IteratesFirstPage(DummyNodeDriver):
         yield from self.list_nodes()[:2]
 
 
+class IteratesTwice(DummyNodeDriver):
+    """Iterates over a node that is on two pages."""
+
+    def iterate_nodes(self) -> Iterator[Node]:
+        yield from [*self.list_nodes(), self.list_nodes()[-1]]
+
+
 class NoNames(DummyNodeDriver):
     """Lists images and locations as the provider returns them."""
 
@@ -444,6 +451,17 @@ class Sleeps(DummyNodeDriver):
         return super().stop_node(node)
 
 
+class Shared(DummyNodeDriver):
+    """Has the nodes of others, one of which goes and one of which comes before each read."""
+
+    reads = 0
+
+    def list_nodes(self) -> list[Node]:
+        self.reads += 1
+        others = [f"others-{self.reads + number}" for number in range(2)]
+        return [*super().list_nodes(), *(Node(one, one, NodeState.RUNNING, [], [], self) for one in others)]
+
+
 class HoldsLock(DummyNodeDriver):
     """Has an attribute that cannot be pickled."""
 
@@ -473,6 +491,7 @@ IN_MEMORY: Mapping[type[Any], str] = {
     PrivateInPublic: "C05",
     NeverWaits: "C18 C19",
     IteratesFirstPage: "C12",
+    IteratesTwice: "C12",
     NoNames: "C07 C08",
     OwnNodes: "C09 C10",
     DestroysOnce: "C25",
@@ -568,6 +587,44 @@ def test_seeded_faults(judge: Judge, kind: type[Any]) -> None:
     assert expected <= broken.keys()
     for number in expected:
         assert f"{number} {RULES[number].rstrip('.')}: " in broken[number]
+
+
+def test_nodes_of_others(judge: Judge) -> None:
+    """Nodes that come or go while a rule compares two lists of the account break no rule."""
+    assert judge(Shared, "C11", "C12") == ({}, [])
+
+
+LISTS: dict[str, tuple[list[str], str | None]] = {
+    "still": (["ab", "a", "ab"], "it returns ['a'], the list has ['a', 'b']"),
+    "twice": (["ab", "abb", "ab"], "it returns ['a', 'b', 'b'], the list has ['a', 'b']"),
+    "unknown": (["ab", "abc", "ab"], "it returns ['a', 'b', 'c'], the list has ['a', 'b']"),
+    "always different": (["ab", "a", "abc"] * 100, "it returns ['a'], the list has ['a', 'b', 'c']"),
+    "different at first": (["abc", "c", "bc", "bc", "bc", "bc"], None),
+}
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_lists_of_an_account_that_changes(case: str) -> None:
+    """A difference counts at once where the account did not change, else once patience has ended."""
+    texts, failure = LISTS[case]
+    reads = iter(texts)
+    suite, driver = SeededDummy(), DummyNodeDriver("key")
+    suite.patience = 0.15  # type: ignore[misc]
+
+    def read() -> list[Node]:
+        return [Node(id_, id_, NodeState.RUNNING, [], [], driver) for id_ in next(reads)]
+
+    found = error_text(lambda: suite.check_same_items(read, read))
+    assert found == failure
+
+
+def error_text(call: Callable[[], object]) -> str | None:
+    """The text of the AssertionError that a call raises; None if it raises none."""
+    try:
+        call()
+    except AssertionError as error:
+        return str(error)
+    return None
 
 
 def test_failures_leave_nothing_behind(judge: Judge) -> None:

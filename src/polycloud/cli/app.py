@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from polycloud.cli import completion, output
+from polycloud.cli import completion, output, values
 from polycloud.cli.offers import forget
 from polycloud.cli.statuses import TERMINATED
 from polycloud.version import __version__
@@ -124,6 +124,7 @@ def _status(error: Exception) -> int:
 
 
 completion.prepare_typer()
+values.spare_validators()
 
 # Plain help and usage errors read the same at a terminal, in a file and by a screen reader; and Typer's own
 # tracebacks show local variables, credentials among them.

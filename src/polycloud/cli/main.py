@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import sys
@@ -11,10 +12,18 @@ from typing import IO, NoReturn
 from polycloud.cli.statuses import FAILED, INTERRUPTED, TERMINATED
 from polycloud.version import __version__
 
-__all__ = ["run"]
+__all__ = ["main", "run"]
 
 QUESTION, COMPLETE = "_POLYCLOUD_COMPLETE", "complete_"
 """The variable by which a shell's script asks, and how a question for offers begins."""
+
+
+def main() -> None:
+    """Run the command line as the last of this process, which ends sooner than after `run`."""
+    try:
+        run()
+    finally:
+        gc.freeze()  # else Python searches all objects for garbage again before it ends
 
 
 def run() -> None:
@@ -102,4 +111,4 @@ def _exit_at_once(status: int) -> None:
 
 
 if __name__ == "__main__":
-    run()
+    main()

@@ -107,9 +107,13 @@ class OperationsDriver(BaseDriver):
     @classmethod
     def operations(cls) -> list[str]:
         """Return the names of the service's operations, offered or not, in the order of the base."""
-        bases = [base for base in reversed(cls.__mro__) if issubclass(base, OperationsDriver)]
-        names = (name for base in bases for name, fn in vars(base).items() if hasattr(fn, "needs"))
+        names = (name for base in cls._bases() for name, fn in vars(base).items() if hasattr(fn, "needs"))
         return list(dict.fromkeys(names))
+
+    @classmethod
+    def _bases(cls) -> list[type[OperationsDriver]]:
+        """Return the classes whose methods are operations, the most general first."""
+        return [base for base in reversed(cls.__mro__) if issubclass(base, OperationsDriver)]
 
     @classmethod
     def extensions(cls) -> list[str]:
@@ -127,7 +131,7 @@ class OperationsDriver(BaseDriver):
         operation = getattr(cls, name, None)
         if name.startswith("ex_"):
             return callable(operation)
-        if name not in cls.operations():
+        if not any(hasattr(vars(base).get(name), "needs") for base in cls._bases()):
             import difflib
 
             near = difflib.get_close_matches(name, cls.operations(), 1)

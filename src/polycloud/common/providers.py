@@ -69,7 +69,7 @@ def find_driver(
     """
     name = str(provider).lower()
     own = {str(constant).lower(): target for constant, target in drivers.items()}
-    target = own.get(name) or _entry_points(service).get(name)
+    target = own.get(name) or _entry_points()[service].get(name)
     if target is None and replaced is not None and name in replaced:
         raise UnknownProviderError(f"the {service} provider {name!r} has been removed; {replaced[name]}")
     if target is None:
@@ -83,7 +83,7 @@ def find_driver(
 
 def names(service: str, drivers: Mapping[str, tuple[str, str]]) -> list[str]:
     """Return the names of all providers that have a driver for `service`, sorted."""
-    return sorted({str(name) for name in drivers} | _entry_points(service).keys())
+    return sorted({str(name) for name in drivers} | _entry_points()[service].keys())
 
 
 def bridged_names(service: str) -> list[str]:
@@ -114,11 +114,18 @@ def register(drivers: Drivers, provider: str, module: str, klass: str) -> None:
 
 
 @cache
-def _entry_points(service: str) -> dict[str, tuple[str, str]]:
+def _entry_points() -> dict[str, dict[str, tuple[str, str]]]:
+    """Return the drivers of other packages by service; each search is of every installed package."""
     from importlib.metadata import entry_points
 
-    points = entry_points(group=f"polycloud.{service}")
-    return {point.name.lower(): (point.module, point.attr) for point in points}
+    found = entry_points()
+    return {
+        service.value: {
+            point.name.lower(): (point.module, point.attr)
+            for point in found.select(group=f"polycloud.{service}")
+        }
+        for service in DriverType
+    }
 
 
 def _unknown(service: str, name: str, available: list[str], known: Iterable[str]) -> str:

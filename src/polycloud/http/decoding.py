@@ -1,8 +1,8 @@
 """Decode response bodies: `gzip`, `deflate`, and several of them one upon the other.
 
-A few bytes can decode to gigabytes, and many bytes to nothing. So decoders are generators of pieces of at
-most `CHUNK` bytes: who reads them can stop at a limit, and checks the deadline between two reads of the
-network.
+A few bytes can decode to gigabytes, and those, in a second coding, to nothing. So decoders are generators of
+pieces of at most `CHUNK` bytes, one for each step, which are empty where a step decodes to nothing: who reads
+them can stop at a limit, checks the deadline, and gives others their turn.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ __all__ = ["Decoder"]
 
 GZIP = 16 + zlib.MAX_WBITS
 RAW = -zlib.MAX_WBITS
-CODINGS_LIMIT = 3
+CODINGS_LIMIT = 2
+"""Each one can make a thousand bytes of one."""
 EMPTY_MEMBERS = 100
 """The most gzip members without content, one after another."""
 
@@ -32,7 +33,7 @@ class Decoder:
         self._stages = [CODINGS[name]() for name in reversed(names) if name in CODINGS]
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        """Yield what the next bytes decode to, which may be nothing."""
+        """Yield what the next bytes decode to, in pieces that may be empty."""
         pieces: Iterable[bytes] = (data,)
         for stage in self._stages:
             pieces = _through(stage, pieces)
@@ -59,8 +60,7 @@ class _Inflate:
         piece = b""
         while data or len(piece) == CHUNK:  # zlib may hold more output than one piece
             piece = self._inflate(data)
-            if piece:
-                yield piece
+            yield piece
             data = (
                 self._after_end(self._stream.unused_data)
                 if self._stream.eof
@@ -94,7 +94,8 @@ class _Gzip(_Inflate):
 
     def decode(self, data: bytes) -> Iterator[bytes]:
         for piece in super().decode(self._without_padding(data)):
-            self._empty = 0
+            if piece:
+                self._empty = 0
             yield piece
 
     def _after_end(self, rest: bytes) -> bytes:
@@ -136,7 +137,7 @@ CODINGS: dict[str, type[_Gzip | _Deflate]] = {"gzip": _Gzip, "x-gzip": _Gzip, "d
 
 def _through(stage: _Inflate, pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
-        yield from stage.decode(piece)
+        yield from stage.decode(piece) if piece else (piece,)
 
 
 def _is_zlib_header(data: bytes) -> bool:

@@ -103,8 +103,19 @@ class Exchange:
         return 0 if self._decoder else self.reader.rest()
 
     def decode(self, arrived: list[bytes], *, complete: bool) -> Iterable[bytes]:
-        """Return what the next bytes of the body decode to; `complete` if they are the last."""
-        return arrived if self._decoder is None else _decoded(self._decoder, arrived, complete=complete)
+        """Return what the next bytes of the body decode to, in pieces; `complete` if they are the last.
+
+        Pieces are empty where a step of decoding gave nothing. Each step is within the deadline.
+        """
+        return arrived if self._decoder is None else self._decoded(self._decoder, arrived, complete=complete)
+
+    def _decoded(self, decoder: Decoder, arrived: list[bytes], *, complete: bool) -> Iterator[bytes]:
+        for data in arrived:
+            for piece in decoder.decode(data):
+                self.request.remaining()
+                yield piece
+        if complete:
+            decoder.finish()
 
     @property
     def reusable(self) -> bool:
@@ -120,13 +131,6 @@ class Exchange:
             return late(self.request) or ReadTimeoutError("no response in time (timeout=)")
         kind = TransportError if sent else ConnectError
         return kind(f"the connection broke: {error}")
-
-
-def _decoded(decoder: Decoder, arrived: list[bytes], *, complete: bool) -> Iterator[bytes]:
-    for data in arrived:
-        yield from decoder.decode(data)
-    if complete:
-        decoder.finish()
 
 
 def handshake_error(error: Exception) -> TLSError:

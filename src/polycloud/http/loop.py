@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
-from polycloud.concurrency.bridge import current_bridge
+from polycloud.concurrency.bridge import BridgeGreenlet, current_bridge
 from polycloud.concurrency.worker import Worker
 from polycloud.errors import PolycloudError
 from polycloud.http.exchange import Exchange
@@ -134,17 +134,19 @@ class _Exchange(Exchange):
 
     async def whole(self, limit: int) -> RawResponse:
         """Return the response with its decoded body. Raises `MalformedResponseError` after `limit` bytes."""
-        pieces, size, least = [], 0, min(ENOUGH, limit + 1)
+        pieces, size, steps, least = [], 0, 0, min(ENOUGH, limit + 1)
         try:
             wire = await self._sent()
             await wire.receive(least)
             response = self.response()
             while True:
                 for piece in self.decoded(limit):
-                    size += len(piece)
-                    require_size(size, limit)
-                    pieces.append(piece)
-                    if len(pieces) % TURN == 0:
+                    if piece:
+                        size += len(piece)
+                        require_size(size, limit)
+                        pieces.append(piece)
+                    steps += 1
+                    if steps % TURN == 0:
                         await asyncio.sleep(0)
                         self.request.remaining()
                 if self.reader.complete:
@@ -172,7 +174,7 @@ class _Exchange(Exchange):
     async def _sent(self) -> LoopWire:
         """Send the request, and return the connection that will have the response."""
         request = self.request
-        self._wire = wire = self._pool.take(request) or await self._pool.lease(request)
+        self._wire = wire = self._pool.take() or await self._pool.lease(request)
         self.reader = ResponseReader(request.method)
         wire.begin(request, self.reader, request.read_timeout)
         all_ = self.all_at_once()
@@ -247,9 +249,15 @@ class _Stream(_Exchange):
         try:
             while not complete:
                 arrived, complete = self._wait(self._next)
-                for piece in self.decode(arrived, complete=complete):
-                    yield piece
+                for step, piece in enumerate(self.decode(arrived, complete=complete), 1):
+                    if piece:
+                        yield piece
+                    if step % TURN == 0:
+                        self._give_turn()
                     self.request.remaining()
+        except PolycloudError as error:
+            error.__cause__ = error.__context__ = None
+            raise
         finally:
             self.close()
 
@@ -273,12 +281,22 @@ class _Stream(_Exchange):
             self._end()
         return arrived, complete
 
+    def _give_turn(self) -> None:
+        current = self._bridge()
+        if current is not None:
+            current.wait(self._run(asyncio.sleep(0)))
+
+    def _bridge(self) -> BridgeGreenlet | None:
+        """Return the bridge of the caller if it is on the loop of this stream."""
+        current = current_bridge()
+        return current if current is not None and asyncio.get_running_loop() is self._pool.loop else None
+
     def _wait(self, step: Callable[[], Awaitable[T]]) -> T:
         """Return the result of a step, in the bridge, or on a thread that the loop does not wait for."""
-        current, loop = current_bridge(), self._pool.loop
-        if current is not None and asyncio.get_running_loop() is loop:
+        current, loop = self._bridge(), self._pool.loop
+        if current is not None:
             return current.wait(self._run(step()))
-        if current is None and loop.is_running() and not _is_running_here():
+        if current_bridge() is None and loop.is_running() and not _is_running_here():
             return asyncio.run_coroutine_threadsafe(_awaited(self._run(step())), loop).result()
         raise PolycloudError("a stream is read in the call that opened it (polycloud.aio)")
 

@@ -11,7 +11,7 @@ from collections import deque
 
 from polycloud.errors import ConnectError
 from polycloud.http.alarm import Alarm
-from polycloud.http.exchange import IDLE_LIMIT, UNREPEATABLE, late
+from polycloud.http.exchange import IDLE_LIMIT, late
 from polycloud.http.loopopening import Opener
 from polycloud.http.loopwire import LoopWire
 from polycloud.http.messages import Request
@@ -21,8 +21,6 @@ __all__ = ["Pool"]
 
 CLOSING = 2.0
 """Seconds that `aclose` waits for connections to end."""
-BRIEF = 0.5
-"""Seconds after which a connection is looked at for requests that may be repeated, too."""
 
 
 class Pool:
@@ -47,9 +45,9 @@ class Pool:
         """Whether there is a connection."""
         return not all(wire.closed.done() for wire in self._open)
 
-    def take(self, request: Request) -> LoopWire | None:
+    def take(self) -> LoopWire | None:
         """Return an open connection, as `lease` does, if that needs no waiting; else None."""
-        if self._free and self._idle and self._is_usable(self._idle[-1], request):
+        if self._free and self._idle and self._is_usable(self._idle[-1]):
             self._free -= 1
             return self._idle.pop()
         return None
@@ -70,7 +68,7 @@ class Pool:
         try:
             while self._idle:
                 wire = self._idle.pop()
-                if self._is_usable(wire, request):
+                if self._is_usable(wire):
                     return wire
                 self._drop(wire)
             return await self._opened(request)
@@ -101,11 +99,9 @@ class Pool:
         if closing:
             await asyncio.wait(closing, timeout=CLOSING)
 
-    def _is_usable(self, wire: LoopWire, request: Request) -> bool:
-        age = time.monotonic() - wire.sent_at  # uvloop's own clock lags
-        if age < BRIEF and request.method not in UNREPEATABLE:
-            return not wire.is_closing()
-        return age < IDLE_LIMIT and wire.is_open()
+    def _is_usable(self, wire: LoopWire) -> bool:
+        # uvloop's own clock lags
+        return time.monotonic() - wire.sent_at < IDLE_LIMIT and wire.is_open()
 
     async def _opened(self, request: Request) -> LoopWire:
         if not self._closed:

@@ -14,9 +14,12 @@ slow consumer makes a slow server; likewise `send` waits while the loop has not 
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from urllib3.util.wait import wait_for_read
@@ -137,9 +140,10 @@ class LoopWire(asyncio.BufferedProtocol):
     def is_open(self) -> bool:
         """Return whether the other side has neither closed the connection nor sent anything while idle.
 
-        It asks the system: the loop may not have come to look yet.
+        It asks the system: the loop may not have come to look yet, and the next request would get what
+        arrived as its response.
         """
-        return not self.is_closing() and not wait_for_read(self._socket, 0.0)
+        return not self.is_closing() and not self._arrived(0)
 
     def is_closing(self) -> bool:
         """Return whether the loop knows that the connection has ended."""
@@ -219,7 +223,7 @@ class LoopWire(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no class of asyncio
-        self._socket: Any = transport.get_extra_info("socket")
+        self._arrived = _readiness(transport.get_extra_info("socket"))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to put what arrives; asyncio would allocate 256 KB each time."""
@@ -277,3 +281,12 @@ class LoopWire(asyncio.BufferedProtocol):
         """Let `send` go on."""
         self._writable = True
         self._wake()
+
+
+def _readiness(sock: Any) -> Callable[[float], object]:
+    """Return a function that waits for something to read and returns what is false if nothing came."""
+    if not hasattr(select, "poll"):  # Windows
+        return partial(wait_for_read, sock)
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return poller.poll

@@ -177,7 +177,8 @@ class ResponseReader:
         """Return how many bytes of the body are still to come; 0 if that is not known."""
         if self.complete or self.headers is None or "transfer-encoding" in self.headers:
             return 0
-        return max(int(self.headers.get("content-length", 0)) - self.body_size, 0)
+        length = self.headers.get("content-length", "").lstrip("0")  # Python refuses thousands of digits
+        return max(int(length or 0) - self.body_size, 0)
 
     def skip(self, size: int) -> None:
         """Note that the next `size` bytes, fewer than `rest()`, went past this reader to where they stay."""

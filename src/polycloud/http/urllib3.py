@@ -27,6 +27,8 @@ from polycloud.http.wire import Wire
 __all__ = ["Urllib3Transport"]
 
 T = TypeVar("T")
+BELIEVED = 256 * 1024 * 1024
+"""Bytes of a body for which memory is allocated before they come: a length may be a lie."""
 
 
 class Urllib3Transport:
@@ -131,7 +133,8 @@ class _Exchange(Exchange):
     def _read(self, limit: int) -> bytes | memoryview:
         size = self.reader.body_size + self.rest()
         # More than the limit is only claimed so far: a body that breaks off before is a broken one
-        return self._read_long(size) if self.rest() > CHUNK and size <= limit else self._read_pieces(limit)
+        believed = min(limit, BELIEVED)
+        return self._read_long(size) if self.rest() > CHUNK and size <= believed else self._read_pieces(limit)
 
     def _read_long(self, size: int) -> bytes | memoryview:
         """Return a long body whose length is known, received into the memory that it keeps."""
@@ -174,10 +177,10 @@ class _Exchange(Exchange):
 
     def _pieces(self, undecoded_limit: float = inf) -> Iterator[bytes]:
         """Yield the decoded body; wait for more where there is none."""
-        yield from self.decoded(undecoded_limit)
+        yield from filter(None, self.decoded(undecoded_limit))
         while not self.reader.complete:
             self._wire.receive_into(self.reader)
-            yield from self.decoded(undecoded_limit)
+            yield from filter(None, self.decoded(undecoded_limit))
         self.close()
 
     def _run(self, call: Callable[[], T]) -> T:

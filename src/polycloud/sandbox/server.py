@@ -98,9 +98,10 @@ class Sandbox:
             raise RuntimeError("the sandbox is running already")
         self._machines.check()
         with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(listen(_HOST, self._chosen_port))
             undo.callback(self._cloud.close)
             self._cloud.open()
-            self._running = _Running(self._faults, self._chosen_port)
+            self._running = _Running(self._faults, listener)
             self._cloud.listen(_HOST, self._running.port)
             undo.pop_all()
         self._machines.open()
@@ -240,8 +241,7 @@ def serve(
 class _Running:
     """A thread with an event loop, a listening socket and uvicorn."""
 
-    def __init__(self, app: Faults, port: int) -> None:
-        listener = listen(_HOST, port)
+    def __init__(self, app: Faults, listener: socket.socket) -> None:
         self.port: int = listener.getsockname()[1]
         self._server = _Server(app)
         self.thread = threading.Thread(
@@ -250,7 +250,6 @@ class _Running:
         self.thread.start()
         self._server.ready.wait()
         if not self._server.started:
-            listener.close()
             raise RuntimeError("the sandbox's server did not start")
 
     def stop(self) -> None:

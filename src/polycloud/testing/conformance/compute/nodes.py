@@ -74,7 +74,7 @@ class NodeRules(ComputeSuite):
         calls = [partial(create, f"node-{number}") for number in range(self.several)]
         for made in driver.connection.gather(calls):
             self.seen(driver, made)
-        self.check_same_items(driver.iterate_nodes(), driver.list_nodes())
+        self.check_same_items(driver.iterate_nodes, driver.list_nodes)
 
     @rule()
     def test_c13_get_node(self, driver: NodeDriver, node: Node) -> None:
