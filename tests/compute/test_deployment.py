@@ -297,9 +297,9 @@ def test_alternate_user_names(driver: LocalDriver, server: SSHServer) -> None:
 
 
 def test_a_key_that_comes_late(driver: LocalDriver, server: SSHServer) -> None:
-    """A machine that refuses logins for seconds, before it has its keys, is tried again."""
+    """A machine that refuses logins for a while, before it has its keys, is tried again."""
     server.public_keys = []
-    threading.Timer(3, server.public_keys.append, [PUBLIC]).start()
+    threading.Timer(1.5, server.public_keys.append, [PUBLIC]).start()
     step = ScriptDeployment("echo in")
     deploy(driver, server, step)
     assert step.stdout == "in\n"
