@@ -100,9 +100,10 @@ def load_private_key(
 
     lib = import_asyncssh()
     if not isinstance(key, str | bytes | os.PathLike):
-        if isinstance(key, lib.SSHKey):
-            return key
-        raise SSHKeyError(f"a key must be a file name or the key's text, got {type(key).__name__}")
+        is_loaded = isinstance(key, lib.SSHKey)
+        if not is_loaded:
+            raise SSHKeyError(f"a key must be a file name or the key's text, got {type(key).__name__}")
+        return key
     source = os.fsdecode(key)
     in_memory = _is_key_text(source)
     # Text that is not a file name may be a key, which messages must not repeat
