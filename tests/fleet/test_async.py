@@ -20,6 +20,7 @@ from polycloud.fleet import AsyncFleet, Result
 from polycloud.fleet import accounts as fleets
 from polycloud.sandbox import Sandbox
 from support.fleets import NONE, TOKEN, at, empty, gated, make_driver, sockets_to, wait_until
+from support.loops import until
 from support.web import Answer, Seen, serve
 
 
@@ -223,8 +224,7 @@ def test_closing_in_the_middle() -> None:
         with gated() as (stalled, _):
             fleet = AsyncFleet({"slow": at(stalled)})
             waiting = asyncio.create_task(collected(fleet.list_nodes()))
-            while not stalled.seen:
-                await asyncio.sleep(0.01)
+            await until(lambda: bool(stalled.seen))
             await fleet.close()
             await asyncio.wait([waiting])
             assert str(waiting.exception()) == "the fleet was closed"
