@@ -46,21 +46,26 @@ def read_at_start(variables: Iterable[str]) -> bool:
 
 
 class Terminal:
-    """The command, or another program, at a terminal: its output, and typed keys."""
+    """The command at a terminal: its output, and typed keys.
+
+    A `program` runs instead of it: the text of one in Python, or the command line of another one.
+    """
 
     def __init__(
         self,
         forker: Forker,
         *arguments: str,
         columns: int = 80,
-        program: Sequence[str] | None = None,
+        program: str | Sequence[str] | None = None,
         **variables: str,
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process: Forked | subprocess.Popen[bytes]
-        if program is None and not read_at_start(variables):
-            self.process = forker.start(arguments, environment(**variables), [theirs] * 3, at_terminal=True)
+        if (program is None or isinstance(program, str)) and not read_at_start(variables):
+            self.process = forker.start(
+                arguments, environment(**variables), [theirs] * 3, program, at_terminal=True
+            )
         else:
             self.process = subprocess.Popen(
                 [*(program or POLYCLOUD), *arguments],
@@ -184,8 +189,8 @@ def terminal(forker: Forker) -> Iterator[Callable[..., Terminal]]:
 def at_terminal(terminal: Callable[..., Terminal]) -> AtTerminal:
     """Runs the command at a terminal of 80 columns; returns its output."""
 
-    def run_it(*arguments: str, status: int = 0, **variables: str) -> str:
-        started = terminal(*arguments, **variables)
+    def run_it(*arguments: str, status: int = 0, **settings: Any) -> str:
+        started = terminal(*arguments, **settings)
         assert started.end() == status, started.sent
         return started.sent
 

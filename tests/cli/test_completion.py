@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,18 +78,26 @@ def test_names(run: Run, dummies: dict[str, str], line: str, names: list[str]) -
     assert offered(run, line, **dummies) == names
 
 
-def test_a_cloud_that_does_not_respond(run: Run, configured: Callable[[str], Path]) -> None:
+def test_a_cloud_that_does_not_respond(run: Run, tmp_path: Path) -> None:
     """If the provider is late or nothing is configured, nothing is offered and nothing printed."""
-    with Sandbox("nephoscale", ssh="off", latency=600.0) as cloud:
-        file = configured(
-            f'[profiles.a]\nprovider = "nephoscale"\nurl = "{cloud.url}"\nuser = "u"\npassword = "p"\n'
-        )
-        assert offered(run, "polycloud nodes stop ", POLYCLOUD_CONFIG=str(file)) == []
-    file.write_text('[profiles.a]\nprovider = "dummy"\nkey = { command = "sleep 600" }\n')
-    assert offered(run, "polycloud nodes stop ", POLYCLOUD_CONFIG=str(file)) == []
-    file.write_text("[")
-    assert offered(run, "polycloud nodes stop -p ", POLYCLOUD_CONFIG=str(file)) == []
-    assert offered(run, "polycloud nodes stop ") == []
+
+    def offers(name: str, text: str, line: str) -> list[str]:
+        file = tmp_path / name
+        file.write_text(text)
+        file.chmod(0o600)
+        return offered(run, line, POLYCLOUD_CONFIG=str(file))
+
+    nodes = "polycloud nodes stop "
+    with Sandbox("nephoscale", ssh="off", latency=600.0) as cloud, ThreadPoolExecutor() as pool:
+        late = f'provider = "nephoscale"\nurl = "{cloud.url}"\nuser = "u"\npassword = "p"'
+        stuck = 'provider = "dummy"\nkey = { command = "sleep 600" }'
+        asked = [
+            pool.submit(offers, "late", f"[profiles.a]\n{late}\n", nodes),
+            pool.submit(offers, "stuck", f"[profiles.a]\n{stuck}\n", nodes),
+            pool.submit(offers, "broken", "[", f"{nodes}-p "),
+        ]
+        assert [one.result() for one in asked] == [[], [], []]
+    assert offered(run, nodes) == []
 
 
 def test_bash_completes(run: Run, dummies: dict[str, str], tmp_path: Path) -> None:

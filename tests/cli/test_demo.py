@@ -37,6 +37,13 @@ ACTIONS = (
     "delete_key_pair",
     "destroy",
 )
+FASTER = """
+from polycloud.cli.commands import demo
+from polycloud.cli.main import run
+demo.SETTINGS[demo.Speed.FAST].update(appear=0.1, build=0.5, power=0.1, destroy=0.1)
+demo.OTHERS.update(build=0.2, power=0.1)
+run()
+"""
 
 
 @pytest.mark.campaign
@@ -60,7 +67,7 @@ def test_the_walk_without_a_terminal(run: Run) -> None:
 
 def test_the_walk_at_a_terminal(at_terminal: AtTerminal) -> None:
     """At a terminal there are ruled tables, colours, and a bar for each node that builds."""
-    sent = at_terminal("demo")
+    sent = at_terminal("demo", program=FASTER)
     assert "╭" in sent
     assert "\x1b[1m" in sent
     assert "━━━" in sent

@@ -498,7 +498,7 @@ def test_an_interrupted_round(terminal: Callable[..., Any], balanced: dict[str, 
 
 def test_digitalocean(run: Run, configured: Callable[[str], Path]) -> None:
     """Nodes of the account itself become members by their names; the list says how many there are."""
-    with Sandbox("digitalocean", ssh="off", build=0.1, balance=0.1) as cloud:
+    with Sandbox("digitalocean", ssh="off", build=0.1, balance=0.1, attach=0.1) as cloud:
         (token,) = cloud.credentials
         url = f"{cloud.url}/v2"
         file = configured(f'[profiles.prod]\nprovider = "digitalocean"\nurl = "{url}"\ntoken = "{token}"\n')

@@ -18,6 +18,12 @@ CREDENTIALS = {
     "openstack": ("username", "password"),
     "softlayer": ("username", "api_key"),
 }
+SOON = """
+from polycloud.cli.main import run
+from polycloud.compute.drivers.softlayer import SoftLayerNodeDriver
+SoftLayerNodeDriver.public_address_time = 1.0
+run()
+"""
 LOCATIONS = {"openstack": "nova", "softlayer": "dal10"}
 
 
@@ -59,7 +65,8 @@ def test_numbers_instead_of_a_size(run: Run, account: dict[str, str], provider: 
 def test_a_wait_for_a_private_node(run: Run, account: dict[str, str], provider: str) -> None:
     """A create that waits ends for a node with private addresses only; --ssh-interface needs no grace."""
     order = ("--size", "B1_1X2X25", "--image", "UBUNTU_24_64", "--set", "ex_private_network_only=true")
-    done = run("nodes", "create", "--name", "db", *order, "--wait", "--timeout", "40", "--json", **account)
+    waits = ("--wait", "--timeout", "40", "--json")
+    done = run("nodes", "create", "--name", "db", *order, *waits, program=SOON, **account)
     made = json.loads(done.stdout)
     assert (made["state"], made["public_ips"], len(made["private_ips"])) == ("running", [], 1)
     known = run("nodes", "wait", "db", "--timeout", "5", "--ssh-interface", "private_ips", **account)

@@ -24,6 +24,7 @@ from polycloud.errors import (
     ServerError,
     TransportError,
 )
+from polycloud.http.retry import RetryPolicy
 from support.clock import ends_within
 from support.web import Answer, Respond, Seen, serve
 
@@ -71,7 +72,8 @@ def after(seconds: float, before: Callable[[], Answer | None], then: Answer) -> 
 )
 def test_a_provider_that_fails_for_a_while(before: Callable[[], Answer | None]) -> None:
     """Whatever fails for a while and may pass, a wait for a node goes on until it runs."""
-    with at(after(0.8, before, listed(RUNNING))) as (driver, node):
+    once = RetryPolicy(attempts=1)
+    with at(after(0.3, before, listed(RUNNING)), retry=once) as (driver, node):
         [(running, addresses)] = driver.wait_until_running([node], timeout=60)
     assert (running.state, addresses) == (NodeState.RUNNING, ["203.0.113.7"])
 
@@ -146,8 +148,8 @@ class LostCreate(Creation[Node]):
 
 def test_a_lost_create_is_searched_for_the_settle_time() -> None:
     """A lost create is found though lists fail for a while; it is ambiguous after the settle time only."""
-    assert LostCreate(0.5).run(settle_time=60, timeout=60).id == "7"
+    assert LostCreate(0.2).run(settle_time=60, timeout=60).id == "7"
     began = time.monotonic()
     with ends_within(15), pytest.raises(AmbiguousCreateError, match="down"):
-        LostCreate(60).run(settle_time=0.6, timeout=60)
-    assert time.monotonic() - began > 0.5
+        LostCreate(60).run(settle_time=0.3, timeout=60)
+    assert time.monotonic() - began > 0.25

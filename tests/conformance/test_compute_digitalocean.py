@@ -10,7 +10,7 @@ from polycloud.testing import ComputeConformance
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
     with Sandbox(
-        "digitalocean", build=0.1, power=0.05, copy=0.05, attach=0.05, destroy=0.05, no_isolation=True
+        "digitalocean", build=0.03, power=0.03, copy=0.03, attach=0.03, destroy=0.03, no_isolation=True
     ) as cloud:
         yield cloud
 

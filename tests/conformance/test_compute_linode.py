@@ -11,7 +11,9 @@ LACKING = "copy_image create_volume_snapshot destroy_volume_snapshot list_volume
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("linode", build=0.1, boot=0.05, power=0.05, copy=0.05, no_isolation=True) as cloud:
+    with Sandbox(
+        "linode", build=0.02, boot=0.02, power=0.03, copy=0.03, attach=0.03, no_isolation=True
+    ) as cloud:
         yield cloud
 
 

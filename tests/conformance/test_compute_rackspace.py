@@ -10,7 +10,7 @@ from polycloud.testing import ComputeConformance
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
     with Sandbox(
-        "rackspace", build=0.1, power=0.05, copy=0.1, attach=0.05, page_size=2, no_isolation=True
+        "rackspace", build=0.03, power=0.03, copy=0.03, attach=0.03, page_size=2, no_isolation=True
     ) as cloud:
         yield cloud
 

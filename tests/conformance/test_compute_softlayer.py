@@ -12,7 +12,7 @@ LACKING = """create_image copy_image delete_image list_volumes create_volume att
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("softlayer", build=0.1, power=0.05, no_isolation=True) as cloud:
+    with Sandbox("softlayer", build=0.03, power=0.03, no_isolation=True) as cloud:
         yield cloud
 
 

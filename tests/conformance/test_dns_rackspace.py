@@ -9,7 +9,7 @@ from polycloud.testing import DNSConformance
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("rackspace", ssh="off", dns_page=2, dns_job=0.05) as cloud:
+    with Sandbox("rackspace", ssh="off", dns_page=2, dns_job=0.01) as cloud:
         yield cloud
 
 
@@ -19,4 +19,5 @@ class TestRackspace(DNSConformance):
     @pytest.fixture
     def driver(self, cloud: Sandbox) -> Iterator[RackspaceDNSDriver]:
         with RackspaceDNSDriver(*cloud.credentials, **cloud.options) as driver:
+            driver.connection.poll_interval = 0.01
             yield driver

@@ -73,24 +73,45 @@ ROUTES = ("plain", "tls", "proxy", "tunnel")
 UNLIMITED = dict.fromkeys(("list_limit", "request_limit", "create_limit"), 1_000_000)
 SETTINGS: dict[str, dict[str, Any]] = {
     "nephoscale": {"appear": 0.02, "build": 0.05, "power": 0.01, "destroy": 0.02},
-    "digitalocean": {"build": 0.05, "power": 0.01, "droplet_limit": 100_000, "page_size": 200},
+    "digitalocean": {
+        "build": 0.05,
+        "power": 0.01,
+        "copy": 0.02,
+        "attach": 0.02,
+        "droplet_limit": 100_000,
+        "page_size": 200,
+    },
     "linode": {
         "build": 0.02,
         "boot": 0.03,
         "power": 0.01,
+        "copy": 0.02,
+        "attach": 0.02,
         "destroy": 0.02,
         "linode_limit": 100_000,
         **UNLIMITED,
     },
-    "openstack": {"build": 0.05, "power": 0.01, "server_limit": 100_000, "core_limit": 100_000},
+    "openstack": {
+        "build": 0.05,
+        "power": 0.01,
+        "copy": 0.02,
+        "attach": 0.02,
+        "server_limit": 100_000,
+        "core_limit": 100_000,
+    },
+    "rackspace": {"build": 0.05, "power": 0.01, "copy": 0.02, "attach": 0.02, "dns_job": 0.02},
     "softlayer": {"build": 0.05, "power": 0.01, "guest_limit": 100_000},
 }
 REGIONS = {"linode": "us-east"}
 
 
-def cloud_of(provider: str) -> AbstractContextManager[Cloud]:
-    """A cloud without machines, whose waits are short."""
-    return Sandbox(provider, ssh="off", **SETTINGS[provider]) if provider in SETTINGS else EC2Account()
+def cloud_of(provider: str, *, builds: bool = True) -> AbstractContextManager[Cloud]:
+    """A cloud without machines, whose waits are short; its nodes run at once unless it `builds` them."""
+    if provider not in SETTINGS:
+        return EC2Account()
+    settings = SETTINGS[provider]
+    at_once = {} if builds else dict.fromkeys({"build", "boot"} & settings.keys(), 0.0)
+    return Sandbox(provider, ssh="off", **{**settings, **at_once})
 
 
 def patient(cloud: Cloud, seconds: float = 10.0) -> type[Any]:

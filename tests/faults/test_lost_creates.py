@@ -74,7 +74,7 @@ class Place:
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     service, provider = request.param
     name = CLOUDS.get(provider, provider)
-    quick = {"ssh": "off", **SETTINGS[name]} if service == "compute" and name in SETTINGS else {}
+    quick = {"ssh": "off", **SETTINGS[name]} if name in SETTINGS else {}
     shared = nullcontext(request.getfixturevalue("aws")) if name == "aws" else None
     with shared or Sandbox(name, **quick) as cloud:
         place = Place(service, provider, cloud, tmp_path_factory.mktemp(provider))

@@ -27,7 +27,7 @@ every_fault = pytest.mark.parametrize("fault", [fault for fault in ALL if not fa
 
 @pytest.fixture(scope="module", params=PROVIDERS)
 def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
-    with cloud_of(request.param) as cloud:
+    with cloud_of(request.param, builds=False) as cloud:
         yield cloud
 
 

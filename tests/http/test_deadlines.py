@@ -472,6 +472,51 @@ def test_an_early_response_to_an_upload(send: Send) -> None:
         assert send(Request("PUT", f"http://127.0.0.1:{port}/", body=body)).status == 413
 
 
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("body", [b"x" * 30_000_000, [b"x" * 100_000] * 300])
+def test_a_refusal_of_an_upload_that_is_not_read(
+    send: Send, certificate: Certificate, body: Any, secure: bool
+) -> None:
+    """The response of a server that refuses a body, stops reading and keeps the connection is returned."""
+
+    def refuse(connection: socket.socket, over: threading.Event) -> None:
+        if secure:
+            connection = certificate.server_context().wrap_socket(connection, server_side=True)
+        connection.recv(65536)
+        over.wait(0.1)
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+        over.wait(SLACK)
+        connection.close()
+
+    with served(refuse) as port, ends_within(SLACK / 2):
+        url = f"https://localhost:{port}/" if secure else f"http://127.0.0.1:{port}/"
+        response = send(Request("PUT", url, body=body), ca_cert=str(certificate.authority))
+    assert (response.status, response.body) == (413, b"big")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_body_that_tls_ends(send: Send, certificate: Certificate, stream: bool, ends: bool) -> None:
+    """A body without a length ends with TLS; where only TCP ends, somebody may have cut it."""
+
+    def cut(connection: socket.socket, over: threading.Event) -> None:
+        raw = socket.socket(fileno=os.dup(connection.fileno()))
+        with raw, certificate.server_context().wrap_socket(connection, server_side=True) as secured:
+            secured.recv(65536)
+            secured.sendall(OK + b"\r\nsome of it")
+            if ends:
+                secured.unwrap()
+            raw.shutdown(socket.SHUT_RDWR)
+
+    with served(cut) as port:
+        request = Request("GET", f"https://localhost:{port}/", stream=stream)
+        if ends:
+            assert send(request, ca_cert=str(certificate.authority)).body == b"some of it"
+        else:
+            with pytest.raises(TransportError, match="in the middle of the body"):
+                send(request, ca_cert=str(certificate.authority))
+
+
 def test_bytes_that_nobody_asked_for(world: World) -> None:
     """What a server sends beyond a response is never part of the next one."""
     poison = OK + b"Content-Length: 4\r\n\r\nevil"

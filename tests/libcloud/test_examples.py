@@ -28,13 +28,13 @@ def aws() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def droplets() -> Iterator[Sandbox]:
-    with Sandbox("digitalocean", ssh="off", seed_nodes=2) as cloud:
+    with Sandbox("digitalocean", ssh="off", seed_nodes=2, build=0.2, attach=0.1) as cloud:
         yield cloud
 
 
 @pytest.fixture(scope="module")
 def linodes() -> Iterator[Sandbox]:
-    with Sandbox("linode", ssh="off", seed_nodes=2) as cloud:
+    with Sandbox("linode", ssh="off", seed_nodes=2, build=0.2, boot=0.1, attach=0.1) as cloud:
         yield cloud
 
 

@@ -14,6 +14,8 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from polycloud.testing.stoppable import StoppableServer
+
 
 @dataclass
 class Seen:
@@ -127,7 +129,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer, StoppableServer):
     daemon_threads = True
     request_queue_size = 128
 
@@ -147,14 +149,12 @@ def serve(respond: Respond = echo, ssl_context: ssl.SSLContext | None = None) ->
     server = _Server(respond)
     if ssl_context is not None:
         server.socket = ssl_context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
+    server.start()
     try:
         yield Web("127.0.0.1", server.server_port, server.seen)
     finally:
-        server.shutdown()
+        server.stop()
         server.server_close()
-        thread.join()
 
 
 @contextmanager

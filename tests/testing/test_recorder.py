@@ -6,7 +6,6 @@ import json
 import re
 import ssl
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +30,7 @@ from polycloud.testing.exchange import read_exchange
 from polycloud.testing.fixtures import FixtureServer
 from polycloud.testing.loopback import LoopbackServer
 from polycloud.testing.recorder import Recorder
+from polycloud.testing.stoppable import StoppableServer
 from polycloud.tracing import redaction
 from polycloud.tracing.redaction import Redaction
 
@@ -41,7 +41,7 @@ JSON = ("Content-Type", "application/json")
 Reply = tuple[int, list[tuple[str, str]], bytes]
 
 
-class Upstream(ThreadingHTTPServer):
+class Upstream(ThreadingHTTPServer, StoppableServer):
     """A cloud that sends the same response to every request, or what `reply` returns, and keeps requests."""
 
     def __init__(self, *reply: Any) -> None:
@@ -51,11 +51,11 @@ class Upstream(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.shutdown()
+        self.stop()
         self.server_close()
 
 

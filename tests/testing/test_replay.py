@@ -18,6 +18,10 @@ GENERATED = {
     "digitalocean": {"mark": "[0-9a-f]{12}"},
     "nephoscale": {"mark": "(?<=-)[0-9a-f]{12}"},
 }
+QUICK: dict[str, dict[str, Any]] = {
+    "digitalocean": {"build": 0.05, "power": 0.02},
+    "nephoscale": {"appear": 0.02, "build": 0.05, "power": 0.02},
+}
 
 
 class AnyResponse(Response):
@@ -51,7 +55,7 @@ def session(driver: Any) -> list[Any]:
 def test_a_create_is_replayed(provider: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The calls of a node's life can be replayed by a driver with other credentials and other names."""
     new: Any = get_driver(provider)
-    with Sandbox(provider, ssh="off", build=0.3, power=0.1) as cloud, monkeypatch.context() as environment:
+    with Sandbox(provider, ssh="off", **QUICK[provider]) as cloud, monkeypatch.context() as environment:
         environment.setenv("POLYCLOUD_DEBUG", str(file))
         with new(*cloud.credentials, **cloud.options) as driver:
             live = session(driver)

@@ -25,7 +25,7 @@ def spare_validators() -> None:
 
 def _sparing(process: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
     def process_value(param: Any, ctx: Any, value: Any) -> Any:
-        if not _is_valid(param, value):
+        if not hasattr(param, "type_descriptor") or not _is_valid(param, value):  # before Typer 0.29
             return process(param, ctx, value)
         if param.multiple or param.nargs != 1:
             value = [*(value or ())]

@@ -106,6 +106,12 @@ class _Connection(_Bounded, HTTPConnection):
 
 
 class _TLSConnection(_Bounded, HTTPSConnection):
+    def connect(self) -> None:
+        """Connect."""
+        super().connect()
+        tls: Any = self.sock
+        tls.suppress_ragged_eofs = False  # the end of TCP is no end of TLS
+
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         secured = super()._connect_tls_proxy(hostname, sock)
         return _Outer(secured, self) if self.proxy_is_tunneling else secured

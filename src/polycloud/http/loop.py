@@ -134,10 +134,10 @@ class _Exchange(Exchange):
 
     async def whole(self, limit: int) -> RawResponse:
         """Return the response with its decoded body. Raises `MalformedResponseError` after `limit` bytes."""
-        pieces, size, steps, least = [], 0, 0, min(ENOUGH, limit + 1)
+        pieces, size, steps = [], 0, 0
         try:
             wire = await self._sent()
-            await wire.receive(least)
+            await wire.receive(min(ENOUGH, limit + 1))
             response = self.response()
             while True:
                 for piece in self.decoded(limit):
@@ -152,7 +152,7 @@ class _Exchange(Exchange):
                 if self.reader.complete:
                     break
                 wire.took()
-                await wire.receive(least)
+                await wire.receive(min(ENOUGH, limit + 1 - self.reader.body_size))
         except BaseException as error:  # noqa: BLE001 - raised below
             failure = self._failed(error)
         else:

@@ -254,13 +254,8 @@ class LoopWire(asyncio.BufferedProtocol):
 
     def eof_received(self) -> None:
         """Let the reader know of the connection's end."""
-        if self._reader is not None and self._error is None:
-            try:
-                self._reader.end()
-            except PolycloudError as error:
-                self._fail(error)
-            else:
-                self._wake()
+        tls = self._transport.get_extra_info("ssl_object")
+        self._end_reader(clean=tls is None or _has_ended(tls))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail, unless the response has ended."""
@@ -269,9 +264,18 @@ class LoopWire(asyncio.BufferedProtocol):
             if isinstance(error, OSError):
                 self._fail(error)
             else:
-                self.eof_received()
+                self._end_reader(clean=not self._encrypted)
         if not self.closed.done():
             self.closed.set_result(None)
+
+    def _end_reader(self, *, clean: bool) -> None:
+        if self._reader is not None and self._error is None:
+            try:
+                self._reader.end(clean=clean)
+            except PolycloudError as error:
+                self._fail(error)
+            else:
+                self._wake()
 
     def pause_writing(self) -> None:
         """Let `send` wait."""
@@ -290,3 +294,13 @@ def _readiness(sock: Any) -> Callable[[float], object]:
     poller = select.poll()
     poller.register(sock, select.POLLIN)
     return poller.poll
+
+
+def _has_ended(tls: ssl.SSLObject) -> bool:
+    """Return whether TLS itself has ended; an end of TCP alone may come from anybody."""
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False

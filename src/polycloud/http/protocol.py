@@ -161,15 +161,18 @@ class ResponseReader:
         if self._framing > HEAD_LIMIT + FRAMING_PER_BYTE * self.body_size and not self.complete:
             raise TransportError("the response has too many bytes around its body")
 
-    def end(self) -> None:
-        """Note that the connection was closed. Raises `TransportError` in the middle of a response."""
+    def end(self, *, clean: bool = True) -> None:
+        """Note that the connection was closed. Raises `TransportError` in the middle of a response.
+
+        An end that is not `clean`, TCP's without that of TLS, does not end a body either (RFC 9112, 9.8).
+        """
         self.keep_alive = False
         if self.complete:
             return
         if self.headers is None:
             where = "in the middle of the headers" if self._head_size else "before a response came"
             raise TransportError(f"the connection broke: it was closed {where}")
-        if "content-length" in self.headers or "transfer-encoding" in self.headers:
+        if not clean or "content-length" in self.headers or "transfer-encoding" in self.headers:
             raise TransportError("the connection broke: it was closed in the middle of the body")
         self._end()
 

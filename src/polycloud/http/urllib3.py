@@ -116,9 +116,7 @@ class _Exchange(Exchange):
 
     def _begin(self) -> RawResponse:
         try:
-            for piece in self.pieces():
-                self._wire.send(piece)
-            self.fully_sent = True
+            self.fully_sent = self._send()
         except (BrokenPipeError, ConnectionResetError):
             if not self._wire.sent:
                 raise
@@ -129,6 +127,12 @@ class _Exchange(Exchange):
         if self.reader.complete:
             self.close()
         return response
+
+    def _send(self) -> bool:
+        """Send head and body; return False if the response came first."""
+        pieces = self.pieces()
+        self._wire.send(next(pieces))
+        return all(self._wire.send_unless_answered(piece, self.reader) for piece in pieces)
 
     def _read(self, limit: int) -> bytes | memoryview:
         size = self.reader.body_size + self.rest()

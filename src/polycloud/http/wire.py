@@ -8,8 +8,11 @@ bounds it by the same timeout, however many they are.
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
 import time
+from contextlib import suppress
 from typing import Any
 
 from polycloud.http.messages import CHUNK, Request
@@ -19,6 +22,9 @@ __all__ = ["Wire", "seconds_left"]
 
 LONGEST = 1e6
 """Seconds; systems refuse much longer timeouts."""
+EARLY = 4 * CHUNK
+"""Bytes of a response's body that are read before the request's body was sent."""
+NOTHING_YET = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Wire:
@@ -49,23 +55,70 @@ class Wire:
             self.sent = True
             rest = rest[count:]
 
+    def send_unless_answered(self, data: bytes | memoryview, reader: ResponseReader) -> bool:
+        """Send all of `data`; return False if the response made that pointless by coming first.
+
+        A server that refuses a body may stop reading it, and wait for the client to notice.
+        """
+        rest = memoryview(data)
+        while rest and not reader.complete:
+            if self._is_answered(reader):
+                self._receive_present(reader)
+            else:
+                self.send(rest[:CHUNK])
+                rest = rest[CHUNK:]
+        return not rest
+
     def receive_into(self, reader: ResponseReader) -> None:
         """Wait for bytes once and let `reader` read them, or the connection's end."""
         self._bound()
-        if data := self._sock.recv(CHUNK):
-            reader.receive(data)
-        else:
-            reader.end()
+        self._receive(reader)
 
     def receive_past(self, reader: ResponseReader, buffer: memoryview) -> int:
         """Wait once for bytes of the body, write them to `buffer` and return how many there were."""
         self._bound()
-        size: int = self._sock.recv_into(buffer)
+        try:
+            size: int = self._sock.recv_into(buffer)
+        except ssl.SSLEOFError:
+            size = 0
         if size:
             reader.skip(size)
         else:
             reader.end()
         return size
+
+    def _receive(self, reader: ResponseReader) -> None:
+        try:
+            data = self._sock.recv(CHUNK)
+        except ssl.SSLEOFError:  # TCP has ended, TLS has not: somebody else may have cut the body
+            reader.end(clean=False)
+            return
+        if data:
+            reader.receive(data)
+        else:
+            reader.end()
+
+    def _receive_present(self, reader: ResponseReader) -> None:
+        """Let `reader` read what has arrived, which may be a record of TLS without content."""
+        self._sock.settimeout(0.0)
+        with suppress(*NOTHING_YET):
+            self._receive(reader)
+
+    def _is_answered(self, reader: ResponseReader) -> bool:
+        """Wait until the socket can be written to, and return False; or until something arrived."""
+        seconds = seconds_left(self._request, self._most)
+        reads = reader.body_size < EARLY
+        if hasattr(select, "poll"):
+            poller = select.poll()
+            poller.register(self._sock, select.POLLOUT | select.POLLIN * reads)
+            events = poller.poll(seconds * 1000)
+            ready, arrived = bool(events), any(event & ~select.POLLOUT for _, event in events)
+        else:  # Windows
+            readable, writable, _ = select.select([self._sock] * reads, [self._sock], [], seconds)
+            ready, arrived = bool(readable or writable), bool(readable)
+        if not ready:
+            raise TimeoutError
+        return reads and arrived
 
     def _bound(self) -> None:
         timeout = seconds_left(self._request, self._most)

@@ -21,11 +21,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from pathlib import Path
 from socketserver import TCPServer
-from threading import Lock, Thread
+from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
 from polycloud.http.messages import CONNECTION_HEADERS
+from polycloud.testing.stoppable import StoppableServer
 from polycloud.tracing.redaction import fields
 
 __all__ = ["NO_BODY", "Answer", "Failure", "LoopbackServer", "SeenRequest", "noted_failures"]
@@ -169,7 +170,7 @@ class LoopbackServer(ABC):
             self._server = None
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer, StoppableServer):
     daemon_threads = False  # server_close waits for them, so that no socket outlives it
     request_queue_size = 128
 
@@ -178,18 +179,13 @@ class _Server(ThreadingHTTPServer):
         self.answer = answer
         self._connections: set[socket.socket] = set()
         self._lock = Lock()
-        self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # HTTPServer's queries the name service, which can take seconds
         self.server_port = self.server_address[1]
 
-    def start(self) -> None:
-        self._thread.start()
-
     def stop(self) -> None:
-        self.shutdown()
-        self._thread.join()
+        super().stop()
         with self._lock:
             for connection in self._connections:
                 # wake the threads that wait for another request; a last response can still be written

@@ -9,13 +9,14 @@ from __future__ import annotations
 import shutil
 import socket
 import socketserver
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.message import Message
 from http.client import parse_headers
 from io import BufferedIOBase
 from typing import BinaryIO
+
+from polycloud.testing.stoppable import StoppableServer
 
 __all__ = ["BROKEN", "UNEXPECTED", "SameReply", "Tampering", "echo", "http", "serve", "tampering"]
 
@@ -54,7 +55,7 @@ def echo(headers: Message) -> bytes:
     return http("400 Bad Request", "; ".join(f"{name}: {value}" for name, value in sorted(headers.items())))
 
 
-class SameReply(socketserver.TCPServer):
+class SameReply(StoppableServer):
     """The server at `url`, which sends one response unless it `passes` requests on to `upstream`.
 
     `seen` has method and target of each request that it has not passed on.
@@ -162,10 +163,8 @@ def tampering(upstream: tuple[str, int]) -> Iterator[Tampering]:
 
 @contextmanager
 def _serving(server: SameReply) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
+    server.start()
     try:
         yield
     finally:
-        server.shutdown()
-        thread.join()
+        server.stop()

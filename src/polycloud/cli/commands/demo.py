@@ -45,6 +45,8 @@ SETTINGS: dict[Speed, dict[str, float]] = {
     Speed.FAST: {"appear": 0.5, "build": 4.0, "power": 1.0, "destroy": 0.5},
     Speed.REAL: {"appear": 3.0, "build": 40.0, "power": 8.0, "destroy": 4.0, "latency": 0.2},
 }
+OTHERS: dict[str, float] = {"build": 1.0, "power": 0.3}
+"""The settings of the clouds after the first one, at any speed."""
 POLL_PERIOD = 0.25
 TIMEOUT = 120.0
 BAR_WIDTH = 30
@@ -298,7 +300,7 @@ def errors(session: Session) -> None:
 
 
 def another_cloud(provider: str, session: Session) -> None:
-    with running(provider, build=1.0, power=0.3) as cloud:
+    with running(provider, **OTHERS) as cloud:
         _node_with_volume(cloud, session)
         session.watch("other.list_nodes()", [])
         session.say("volume.destroy()")
@@ -306,7 +308,7 @@ def another_cloud(provider: str, session: Session) -> None:
 
 
 def by_hand(session: Session) -> None:
-    with running("softlayer", build=1.0, power=0.3) as cloud:
+    with running("softlayer", **OTHERS) as cloud:
         session.do(f"other = {connecting(cloud)}")
         session.do("own = other.custom_size(vcpus=2, ram=4096, disk=25)")
         session.say("own")
@@ -324,7 +326,7 @@ def by_hand(session: Session) -> None:
 
 
 def rackspace(session: Session) -> None:
-    with running("rackspace", build=1.0, power=0.3) as cloud:
+    with running("rackspace", **OTHERS) as cloud:
         session.do(f"other = {connecting(cloud)}")
         session.do("size = min(other.list_sizes(), key=lambda size: size.ram)")
         session.do("image = next(image for image in other.list_images() if other.ex_fits(size, image))")

@@ -31,8 +31,9 @@ PORTS = (0, -1, 65536, True, "80", 80.5, None)
 NO_PROTOCOL = "no-such-protocol"
 MOST_REQUESTS = 30
 """More requests than one create sends."""
-SEARCH = 0.5
-"""Seconds for which a driver searches for a balancer that was not created."""
+LOST = "502 after"
+SEARCH = {"500": 0.1, LOST: 0.5}
+"""The faults of a create, and the seconds for which a driver then searches: a 500 has created nothing."""
 ENOUGH = 5
 """Balancers whose list is certainly not cheap if it takes a request for each."""
 
@@ -183,7 +184,7 @@ class BalancerRules(LBSuite):
             assert after == before, f"the second create made {after} of {before}"
 
     @rule("create_balancer")
-    @pytest.mark.parametrize("fault", ["500", "502 after"])
+    @pytest.mark.parametrize("fault", SEARCH)
     def test_l32_failing_create(self, driver: Driver, create_balancer: CreateBalancer, fault: str) -> None:
         """A create of which any one request fails leaves nothing behind, or the balancer as asked for."""
         base, number = self.new_name(), 0
@@ -192,7 +193,7 @@ class BalancerRules(LBSuite):
             number += 1
             name, plan = f"{base}-{number}", FaultAtNumber(number, fault)
             create = partial(create_balancer, name, members=members)
-            made = self._made_by(driver, plan, create)
+            made = self._made_by(driver, plan, create, SEARCH[fault])
             if plan.hit is None:
                 break
             self._require_whole_or_none(driver, made, name, f"a create whose {plan.hit} failed")
@@ -219,8 +220,8 @@ class BalancerRules(LBSuite):
         before = summary(driver.get_balancer(first.id))
         while number < MOST_REQUESTS:
             number += 1
-            plan = FaultAtNumber(number, "502 after")
-            made = self._made_by(driver, plan, partial(create_balancer, first.name))
+            plan = FaultAtNumber(number, LOST)
+            made = self._made_by(driver, plan, partial(create_balancer, first.name), SEARCH[LOST])
             what = f"a second create, the response to whose {plan.hit} was lost,"
             assert made is None or made.id != first.id, f"{what} returned the first one, {first!r}"
             after = summary(driver.get_balancer(first.id))
@@ -231,10 +232,12 @@ class BalancerRules(LBSuite):
                 break
         require_reached(number > 1, "the create sends no request")
 
-    def _made_by(self, driver: Driver, plan: FaultAtNumber, create: CreateBalancer) -> LoadBalancer | None:
+    def _made_by(
+        self, driver: Driver, plan: FaultAtNumber, create: CreateBalancer, search: float
+    ) -> LoadBalancer | None:
         """Return what a create makes while the plan's fault happens; None for an error of our tree."""
-        with self.behind(driver, plan) as far, call_options(deadline=max(self.patience, SEARCH)):
-            vars(far)["settle_time"] = SEARCH
+        with self.behind(driver, plan) as far, call_options(deadline=max(self.patience, search)):
+            vars(far)["settle_time"] = search
             self.log_in(far)
             plan.expect()
             with suppress(PolycloudError):
