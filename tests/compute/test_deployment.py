@@ -297,9 +297,9 @@ def test_alternate_user_names(driver: LocalDriver, server: SSHServer) -> None:
 
 
 def test_a_key_that_comes_late(driver: LocalDriver, server: SSHServer) -> None:
-    """A machine that refuses logins for seconds, before it has its keys, is tried again."""
+    """A machine that refuses logins for a while, before it has its keys, is tried again."""
     server.public_keys = []
-    threading.Timer(3, server.public_keys.append, [PUBLIC]).start()
+    threading.Timer(1.5, server.public_keys.append, [PUBLIC]).start()
     step = ScriptDeployment("echo in")
     deploy(driver, server, step)
     assert step.stdout == "in\n"
@@ -384,6 +384,16 @@ def test_logins_show_no_secrets() -> None:
     """The password, the keys and their passphrase are not in a login's repr."""
     login = Login(["root"], 22, "pa55word", [PRIVATE], "pa55phrase", 1, 1, 1, 1, HostKeys(), None)
     assert not any(secret in repr(login) for secret in ("pa55", "PRIVATE KEY"))
+
+
+def test_keys_are_loaded_once(tmp_path: Path) -> None:
+    """A login loads its keys once, for its clients at all addresses."""
+    file = tmp_path / "key"
+    file.write_text(PRIVATE)
+    login = Login(["root"], 22, None, [str(file)], None, 1, 1, 1, 1, HostKeys(), None)
+    login.client("192.0.2.1", "root", "one")
+    file.unlink()
+    login.client("192.0.2.2", "root", "two")
 
 
 def test_in_memory_there_is_no_ssh() -> None:

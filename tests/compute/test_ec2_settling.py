@@ -18,7 +18,7 @@ from polycloud.testing.loopback import Answer
 from support.clock import ends_within
 from support.ec2 import SmallEC2, instance, refusal, response
 
-UNKNOWN = 3
+UNKNOWN = 2
 """How often a new id is not found."""
 NEW_VOLUME = "vol-00000000000000001"
 NEW_SNAPSHOT = "snap-00000000000000001"

@@ -315,8 +315,9 @@ def test_what_the_zone_must_have() -> None:
         ),
     ],
 )
-def test_sets_that_have_changed(message: str) -> None:
+def test_sets_that_have_changed(message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that is refused since a set has changed is decided anew, with what is there now."""
+    monkeypatch.setattr("polycloud.dns.recordsets.FIRST_PAUSE", 0.001)
     old, new = (
         sets(record_set("www.example.com.", *each)) for each in (("192.0.2.1",), ("192.0.2.1", "192.0.2.3"))
     )

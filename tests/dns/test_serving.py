@@ -84,9 +84,14 @@ def test_what_each_server_answers(
 
 @pytest.mark.parametrize("trouble", ["is_silent", "failing", "is_authoritative", "is_truncating"])
 def test_servers_in_trouble(
-    zone: Zone, servers: list[NameServer], addresses: list[tuple[str, int]], trouble: str
+    zone: Zone,
+    servers: list[NameServer],
+    addresses: list[tuple[str, int]],
+    trouble: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A server that is silent, fails, or lacks the zone is asked again; a long answer comes by TCP."""
+    monkeypatch.setattr("polycloud.dns.serving.QUERY_TIMEOUT", 0.5)
     for one in servers:
         one.answers[WWW] = ["192.0.2.1"]
     troubled = {"failing": "SERVFAIL", "is_authoritative": False}.get(trouble, True)

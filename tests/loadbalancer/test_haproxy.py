@@ -251,7 +251,7 @@ def test_draining_is_undone(
     """To attach a member that still drains, as it was or as it is listed, sets it ready."""
     driver.balancer_detach_member(web, web.list_members()[1])
     driver.wait_until_healthy(web)
-    servers[0].delay = 1.0
+    servers[0].delay = 20
     client = threading.Thread(target=request, args=(running.front,))
     client.start()
     servers[0].wait_for_a_request()
@@ -262,6 +262,7 @@ def test_draining_is_undone(
         driver.balancer_attach_member(web, web.list_members()[0] if is_listed else one)
         assert web.list_members()[0].extra["condition"] == MemberCondition.ENABLED
     driver.wait_until_healthy(web)
+    servers[0].stop()
     client.join(10)
 
 
@@ -334,7 +335,7 @@ def test_an_interrupted_drain(
 ) -> None:
     """What is cancelled while it waits for connections says that the server drains, and it does."""
     driver.wait_until_healthy(web, web.list_members()[:1])
-    servers[0].delay = 1.0
+    servers[0].delay = 20
     clients = [threading.Thread(target=request, args=(running.front,)) for _ in range(4)]
     for one in clients:
         one.start()
@@ -351,6 +352,7 @@ def test_an_interrupted_drain(
     cancelled = caught.value.__cause__
     assert DRAINS in vars(cancelled)["__notes__"]
     assert web.list_members()[0].extra["condition"] == MemberCondition.DRAINING
+    servers[0].stop()
     for one in clients:
         one.join(10)
 
