@@ -106,6 +106,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/softlayer.txt
 	@echo "installing the tools of the checks into $(VENV)"
 	@$(PIP) -r requirements/dev.txt
 	@$(PIP) --no-deps -r requirements/softlayer.txt
+	-@$(BIN)/pytest -n 0 --collect-only -qq >/dev/null # compiles the tests once, not in each of six workers
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt

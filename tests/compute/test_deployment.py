@@ -386,6 +386,16 @@ def test_logins_show_no_secrets() -> None:
     assert not any(secret in repr(login) for secret in ("pa55", "PRIVATE KEY"))
 
 
+def test_keys_are_loaded_once(tmp_path: Path) -> None:
+    """A login loads its keys once, for its clients at all addresses."""
+    file = tmp_path / "key"
+    file.write_text(PRIVATE)
+    login = Login(["root"], 22, None, [str(file)], None, 1, 1, 1, 1, HostKeys(), None)
+    login.client("192.0.2.1", "root", "one")
+    file.unlink()
+    login.client("192.0.2.2", "root", "two")
+
+
 def test_in_memory_there_is_no_ssh() -> None:
     """The dummy driver says that it has no `deploy_node`, and refuses it."""
     driver = DummyNodeDriver("creds")

@@ -722,10 +722,12 @@ def test_odd_addresses_are_refused(arguments: dict[str, Any]) -> None:
 
 
 def test_keys_of_every_kind_of_source(tmp_path: Path) -> None:
-    """A key may be a path, text or bytes; any other type raises an SSHKeyError that names it."""
+    """A key may be a path, text, bytes or loaded; any other type raises an SSHKeyError that names it."""
     (tmp_path / "key").write_text(private())
     for source in (tmp_path / "key", private(), private().encode()):
-        assert load_private_key(source).get_algorithm() == "ssh-ed25519"
+        loaded = load_private_key(source)
+        assert loaded.get_algorithm() == "ssh-ed25519"
+        assert load_private_key(loaded) is loaded
     with pytest.raises(SSHKeyError, match="got int"):
         load_private_key(5)  # type: ignore[arg-type]
 

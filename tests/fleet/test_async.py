@@ -7,6 +7,9 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any, assert_type
 
+import pytest
+
+from polycloud.aio import EventLoopError
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.digitalocean import DigitalOceanNodeDriver
 from polycloud.compute.drivers.nephoscale import NephoscaleNodeDriver
@@ -17,6 +20,7 @@ from polycloud.fleet import AsyncFleet, Result
 from polycloud.fleet import accounts as fleets
 from polycloud.sandbox import Sandbox
 from support.fleets import NONE, TOKEN, at, empty, gated, make_driver, sockets_to, wait_until
+from support.loops import until
 from support.web import Answer, Seen, serve
 
 
@@ -211,6 +215,41 @@ def test_stopping_early() -> None:
             wait_until(lambda: sockets_to(stalled.port, quick.port) == 0)
 
     run(main)
+
+
+def test_closing_in_the_middle() -> None:
+    """Who waits for a result of a fleet that another task closes gets an error, and is not cancelled."""
+
+    async def main() -> None:
+        with gated() as (stalled, _):
+            fleet = AsyncFleet({"slow": at(stalled)})
+            waiting = asyncio.create_task(collected(fleet.list_nodes()))
+            await until(lambda: bool(stalled.seen))
+            await fleet.close()
+            await asyncio.wait([waiting])
+            assert str(waiting.exception()) == "the fleet was closed"
+            assert others() == set()
+
+    run(main)
+
+
+def test_another_loop() -> None:
+    """A fleet says on another loop than its own that it belongs elsewhere, when it is closed there, too."""
+    with empty() as web:
+        fleet = AsyncFleet({"a": at(web)})
+
+        async def close() -> None:
+            with pytest.raises(EventLoopError, match="another event loop"):
+                await fleet.close()
+
+        async def main() -> None:
+            assert [result.error async for result in fleet.list_nodes()] == [None]
+            await asyncio.to_thread(asyncio.run, close())
+            assert [result.error async for result in fleet.list_nodes()] == [None]
+            await fleet.close()
+            assert sockets_to(web.port) == 0
+
+        asyncio.run(main())
 
 
 def test_a_function_is_asked_once(droplets: Sandbox) -> None:

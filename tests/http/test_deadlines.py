@@ -140,13 +140,12 @@ def soon(url: str, method: str = "GET", **fields: Any) -> Request:
     return Request(method, url, deadline=time.monotonic() + DEADLINE, **fields)
 
 
-HALF_A_RECORD = drip(b"\x16\x03\x03\x40\x00", b"\x02", reads=False)
+HALF_A_RECORD = drip(b"\x16\x03\x03\x40\x00", b"\x02")
 
 
 def half_a_record_in_a_tunnel(connection: socket.socket, over: threading.Event) -> None:
     connection.recv(65536)
     connection.sendall(OK + b"\r\n")
-    connection.recv(65536)
     HALF_A_RECORD(connection, over)
 
 
@@ -388,6 +387,28 @@ def test_tls_that_breaks_after_a_post(
         error = error_of(request, ca_cert=str(certificate.authority), **proxy)
     assert seen[0].startswith(b"POST / HTTP/1.1\r\n")
     assert type(error) is (ReadTimeoutError if how == "silence" else TransportError)
+
+
+def test_a_server_that_speaks_first(error_of: ErrorOf) -> None:
+    """What a server sends before the handshake is read as TLS, and is no reason to try again."""
+    for _ in range(5):
+        with served(drip(b"SSH-2.0-OpenSSH_9.6\r\n", b"\r\n", reads=False)) as port:
+            error = error_of(Request("GET", f"https://localhost:{port}/"))
+        assert type(error) is TLSError
+
+
+@pytest.mark.parametrize("how", [socket.SHUT_WR, socket.SHUT_RDWR])
+def test_a_handshake_that_is_closed(error_of: ErrorOf, how: int) -> None:
+    """A server that closes in the handshake is a ConnectError that says so: it may be tried again."""
+
+    def close(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65536)
+        connection.shutdown(how)
+
+    with served(close) as port:
+        error = error_of(Request("POST", f"https://localhost:{port}/"))
+    assert type(error) is ConnectError
+    assert str(error) == "the connection was closed during the TLS handshake"
 
 
 def test_tls_that_breaks_before_a_post(error_of: ErrorOf, certificate: Certificate) -> None:

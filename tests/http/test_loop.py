@@ -16,7 +16,7 @@ from typing import Any, Self
 import pytest
 
 from polycloud.concurrency.bridge import bridged, iterate_bridged
-from polycloud.errors import PolycloudError, ReadTimeoutError
+from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError
 from polycloud.http import looppool
 from polycloud.http.loop import LoopTransport, LoopTransports
 from polycloud.http.messages import Request, TransportOptions
@@ -271,6 +271,31 @@ def test_a_place_that_comes_with_a_cancellation() -> None:
             waiting[0].cancel()
             assert (await waiting[1]).status == 200
             assert waiting[0].cancelled()
+
+    with serve() as web, ends_within(SLACK):
+        asyncio.run(main(web.url))
+
+
+def test_a_wait_that_ends_with_a_cancellation() -> None:
+    """A task whose time to wait for a place ends in the turn of its cancellation makes no further place."""
+
+    async def main(url: str) -> None:
+        async with transport_with(pool_size=1) as transport:
+            request = Request("GET", url, read_timeout=0.1)
+            await transport.exchange(request)
+            (pool,) = transport._pools.values()
+            wire = await pool.lease(request)
+            waiting = asyncio.create_task(transport.exchange(request))
+            await asyncio.sleep(0)
+            threading.Event().wait(0.2)
+            pool._ring()
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            assert waiting.cancelled()
+            with pytest.raises(ConnectError, match="pool_size"):
+                await transport.exchange(request)
+            pool.give_back(wire, reusable=False)
+            assert (await transport.exchange(request)).status == 200
 
     with serve() as web, ends_within(SLACK):
         asyncio.run(main(web.url))

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
-from polycloud.compute.keys import require_public_key
+from polycloud.compute.keys import load_private_key, require_public_key
 from polycloud.compute.objects import Node
 from polycloud.compute.ssh import BaseSSHClient, HostKeys, OnOutput, SSHClient
 from polycloud.compute.types import (
@@ -32,6 +32,9 @@ from polycloud.compute.types import (
 from polycloud.concurrency import waiting
 from polycloud.concurrency.calls import cleanup
 from polycloud.errors import InvalidArgumentError, OperationTimeoutError
+
+if TYPE_CHECKING:
+    import asyncssh
 
 __all__ = [
     "Deployment",
@@ -297,15 +300,18 @@ class Login:
             self.port,
             username,
             self.password,
-            key_files=self.keys,
+            key_files=self._loaded_keys,
             timeout=self.ssh_timeout,
-            key_password=self.key_password,
             machine=machine,
             host_keys=self.host_keys,
             on_output=self.on_output,
             jump=self.jump,
             reboot_timeout=self.timeout,
         )
+
+    @cached_property
+    def _loaded_keys(self) -> list[asyncssh.SSHKey]:
+        return [load_private_key(key, self.key_password) for key in self.keys]
 
     def connect(self, node: Node, addresses: Callable[[], Sequence[str]]) -> SSHClient:
         """Return a client that is logged in to `node`, at the first of `addresses` that accepts the login.

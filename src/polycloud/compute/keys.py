@@ -85,8 +85,12 @@ def generate() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
-def load_private_key(key: str | PathLike[str] | bytes, passphrase: str | None = None) -> asyncssh.SSHKey:
+def load_private_key(
+    key: str | PathLike[str] | bytes | asyncssh.SSHKey, passphrase: str | None = None
+) -> asyncssh.SSHKey:
     """Load a private key (RSA, Ed25519 or ECDSA; OpenSSH's format or PEM) from a file, or from its text.
+
+    A key that is loaded is returned: to load one checks it, which takes a tenth of a second for RSA.
 
     Raises `SSHKeyError`, with different messages for a missing file, a missing passphrase, a wrong one, and
     an unknown format.
@@ -95,10 +99,12 @@ def load_private_key(key: str | PathLike[str] | bytes, passphrase: str | None = 
     from pathlib import Path
 
     lib = import_asyncssh()
-    try:
-        source = os.fsdecode(key)
-    except TypeError:
-        raise SSHKeyError(f"a key must be a file name or the key's text, got {type(key).__name__}") from None
+    if not isinstance(key, str | bytes | os.PathLike):
+        is_loaded = isinstance(key, lib.SSHKey)
+        if not is_loaded:
+            raise SSHKeyError(f"a key must be a file name or the key's text, got {type(key).__name__}")
+        return key
+    source = os.fsdecode(key)
     in_memory = _is_key_text(source)
     # Text that is not a file name may be a key, which messages must not repeat
     shown = not in_memory and len(source) <= LONGEST_NAME

@@ -81,7 +81,7 @@ class BaseSSHClient:
         username: str = "root",
         password: str | None = None,
         key: str | None = None,
-        key_files: str | Iterable[str] | None = None,
+        key_files: str | Iterable[str | asyncssh.SSHKey] | None = None,
         timeout: float | None = None,
     ) -> None:
         self.hostname = hostname
@@ -143,7 +143,7 @@ class SSHClient(BaseSSHClient):
         username: User name there.
         password: Password, for password and keyboard-interactive logins, and for sudo.
         key: Same as `key_files`.
-        key_files: Private key files, a path or several.
+        key_files: Private key files, a path or several; or keys that `load_private_key` has returned.
         key_material: A private key as text.
         timeout: Seconds for connecting and logging in together; default 30. Later requests raise
             `SSHTimeoutError` after 60 s without a response; `run` has a timeout of its own.
@@ -173,7 +173,7 @@ class SSHClient(BaseSSHClient):
         username: str = "root",
         password: str | None = None,
         key: str | None = None,
-        key_files: str | Iterable[str] | None = None,
+        key_files: str | Iterable[str | asyncssh.SSHKey] | None = None,
         key_material: str | None = None,
         timeout: float | None = None,
         keep_alive: float | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from msgspec.structs import replace
@@ -14,6 +14,7 @@ from polycloud.aio import AsyncDriver, wrap
 from polycloud.common.driver import BaseDriver
 from polycloud.compute.objects import Node
 from polycloud.concurrency.calls import call_options
+from polycloud.errors import PolycloudError
 from polycloud.fleet.accounts import LIMIT, AwaitedAccounts, D, Running, abandoned_at, seconds_until
 from polycloud.fleet.results import Result
 from polycloud.fleet.tasks import Deploy, Method, Task
@@ -53,7 +54,13 @@ class AsyncFleet(AwaitedAccounts[D]):
         await self.close()
 
     async def close(self) -> None:
-        """End the calls that still run, and close the connections of all accounts."""
+        """End the calls that still run, and close the connections of all accounts.
+
+        Results that somebody still waits for are a `PolycloudError`. Raises `EventLoopError` on another loop
+        than that of the calls, and closes nothing there.
+        """
+        for cloud in self._clouds.values():
+            cloud._require_loop()  # noqa: SLF001
         await _end(list(self._running))
         self._making.clear()
         clouds, self._clouds = self._clouds, {}
@@ -85,7 +92,7 @@ class AsyncFleet(AwaitedAccounts[D]):
         self._running.update(running)
         try:
             for ended in asyncio.as_completed(running):
-                yield await ended
+                yield await _unless_closed(ended)
         finally:
             await _end(running)
             self._running.difference_update(running)
@@ -120,6 +127,17 @@ class AsyncFleet(AwaitedAccounts[D]):
     def _shared(self, options: TransportOptions) -> Transport:
         """Return a transport for all accounts with these options, with as many connections as theirs."""
         return self._transports(replace(options, pool_size=POOL_SIZE * len(self.accounts)))
+
+
+async def _unless_closed(ended: Awaitable[R]) -> R:
+    """Return the result of a task. Raises `PolycloudError` if not the caller was cancelled but the task."""
+    try:
+        return await ended
+    except asyncio.CancelledError:
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise
+    raise PolycloudError("the fleet was closed")
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:

@@ -247,7 +247,7 @@ class Pool(HTTPConnectionPool):
             return ConnectError(f"the proxy cannot be reached, or refused: {error}")
         if isinstance(error, ssl.SSLError | exceptions.SSLError | CertificateError):
             return handshake_error(error)
-        if isinstance(error, TimeoutError) and conn.tcp_stands:
+        if isinstance(error, TimeoutError | ConnectionError) and conn.tcp_stands:
             return handshake_error(error)
         return ConnectError(f"cannot connect to {self.route.host_header}: {error}")
 

@@ -7,6 +7,7 @@ an error of the socket says about the request is decided here.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf
@@ -133,12 +134,16 @@ class Exchange:
         return kind(f"the connection broke: {error}")
 
 
-def handshake_error(error: Exception) -> TLSError:
-    """Return the error of a handshake that failed, or took longer than the time to connect."""
+def handshake_error(error: Exception) -> ConnectError | TLSError:
+    """Return the error of a handshake that failed, broke off, or took longer than the time to connect."""
+    if isinstance(
+        error, ssl.SSLEOFError | ConnectionError
+    ):  # of a server that is being restarted, for instance
+        return ConnectError("the connection was closed during the TLS handshake")
     late = isinstance(error, TimeoutError)
     hint = "; if the server speaks plain HTTP, its URL begins with http:// (secure=False)"
     # What OpenSSL makes of the bytes "HTTP/1.1 400"
-    plain = late or "WRONG_VERSION_NUMBER" in str(error)
+    plain = late or "WRONG_VERSION_NUMBER" in str(error) or "spoke first" in str(error)
     return TLSError(f"TLS failed: {'the handshake timed out' if late else error}{hint if plain else ''}")
 
 

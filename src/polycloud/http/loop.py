@@ -94,6 +94,7 @@ class LoopTransport:
 
     async def aclose(self) -> None:
         """Close every connection, those in use too; a later request opens new ones."""
+        self._require_loop()
         pools, self._pools = self._pools, {}
         for pool in pools.values():
             await pool.aclose()
@@ -105,14 +106,17 @@ class LoopTransport:
 
     def _way_of(self, request: Request) -> tuple[Pool, Request, str]:
         """Return what an exchange needs: the pool, the request, and the target in its first line."""
+        self._require_loop()
+        origin = origin_of(request.url)
+        pool = self._pools.get(origin) or self._new_pool(origin)
+        return pool, request, target_of(request.url, origin)
+
+    def _require_loop(self) -> None:
         running = asyncio.get_running_loop()
         if self._loop is not running:
             if self._loop is not None:
                 raise PolycloudError("this transport belongs to another event loop")
             self._loop = running
-        origin = origin_of(request.url)
-        pool = self._pools.get(origin) or self._new_pool(origin)
-        return pool, request, target_of(request.url, origin)
 
     def _new_pool(self, origin: str) -> Pool:
         route = route_to(origin, self.options)

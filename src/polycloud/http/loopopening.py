@@ -98,7 +98,7 @@ class Opener:
             return ConnectError(f"the proxy cannot be reached, or refused: {error}")
         if isinstance(error, ssl.SSLError):
             return handshake_error(error)
-        if isinstance(error, TimeoutError) and opening.tunnel_stands:
+        if isinstance(error, TimeoutError | ConnectionError) and opening.tunnel_stands:
             return handshake_error(error)
         return ConnectError(f"cannot connect to {self.route.host_header}: {error}")
 

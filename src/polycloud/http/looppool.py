@@ -123,7 +123,7 @@ class Pool:
         """Return the error to raise where a wait for a place has ended with one."""
         if isinstance(error, TimeoutError):
             return late(request) or ConnectError("no connection of the pool became free in time (pool_size=)")
-        if place.given.done() and not place.given.cancelled():
+        if place.is_given:
             self._release()  # it came together with the cancellation
         return error
 
@@ -172,6 +172,12 @@ class _Place:
     def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self.given: asyncio.Future[None] = loop.create_future()
         self.due = time.monotonic() + seconds
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is there, though nobody may wait for it any more."""
+        given = self.given
+        return given.done() and not given.cancelled() and given.exception() is None
 
 
 def _settle(future: asyncio.Future[None], error: Exception | None = None) -> bool:

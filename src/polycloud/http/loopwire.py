@@ -66,7 +66,7 @@ class LoopWire(asyncio.BufferedProtocol):
         self._taken = 0
         self._least = 0
         self._error: Exception | None = None
-        self._reading = True
+        self._reading = False
         self._writable = True
         self._encrypted = False
         self.sent = False
@@ -81,6 +81,7 @@ class LoopWire(asyncio.BufferedProtocol):
         self._waiter = None
         self._taken = self._least = 0
         self.sent = False
+        self._resume()
 
     def end(self) -> None:
         """Become idle; bytes that arrive from now on were asked for by nobody."""
@@ -151,12 +152,16 @@ class LoopWire(asyncio.BufferedProtocol):
 
     async def start_tls(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
         """Secure the connection."""
+        if self._error is not None:
+            raise self._error
+        if self.is_closing():
+            raise ConnectionResetError("it was closed")
         transport = await self._loop.start_tls(
             self._transport, self, context, server_hostname=host, ssl_handshake_timeout=seconds
         )
         assert transport is not None
         self._transport = transport
-        self._encrypted = True
+        self._encrypted = self._reading = True
 
     def abort(self) -> None:
         """Close at once."""
@@ -199,7 +204,7 @@ class LoopWire(asyncio.BufferedProtocol):
         if time.monotonic() < self._due:
             self._alarm.set(self._due, self._ring)
         else:
-            self._wake(TimeoutError())
+            self._wake(TimeoutError("timed out"))
 
     def _wake(self, error: Exception | None = None) -> None:
         if self._waiter is None or self._waiter.done():
@@ -221,8 +226,9 @@ class LoopWire(asyncio.BufferedProtocol):
     # What the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
+        """Take the transport. What the server says before it is asked is TLS's to read, if there is TLS."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is of no class of asyncio
+        self._transport.pause_reading()
         self._arrived = _readiness(transport.get_extra_info("socket"))
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -233,6 +239,8 @@ class LoopWire(asyncio.BufferedProtocol):
         """Let the reader read what arrived."""
         reader = self._reader
         if reader is None or self._error is not None:  # nobody asked for it, or nobody wants it any more
+            if not self.sent_at:  # uvloop reads although reading is paused
+                self._error = ssl.SSLError("the server spoke first")
             self.abort()
             return
         try:
