@@ -121,6 +121,26 @@ def test_options_of_the_call_go_first(write: Write) -> None:
     assert polycloud.connect(profile="lab", timeout=5).connection.timeout == 5
 
 
+@pytest.mark.parametrize("odd", [1, True, b"lab", ["lab"], object()])
+def test_a_profile_that_is_no_name(write: Write, odd: Any) -> None:
+    """What is not the name of a profile is refused by its type."""
+    write(f'{LAB}password = "{SECRET}"\n')
+    with pytest.raises(ConfigError, match=f"profile must be the name of a profile, got {type(odd).__name__}"):
+        polycloud.connect(profile=odd)
+
+
+def test_a_credential_too_many(write: Write) -> None:
+    """A credential too many is not repeated in the error, nor one in the place of an API's version."""
+    with pytest.raises(InvalidArgumentError) as caught:
+        polycloud.connect("nephoscale", "user", SECRET, SECRET)
+    assert str(caught.value) == "secure must be True or False, got a str"
+    file = write(f'[profiles.p]\nprovider = "digitalocean"\ntoken = "x"\napi_version = "{SECRET}"\n')
+    with pytest.raises(ConfigError) as wrong:
+        polycloud.connect(profile="p")
+    assert str(wrong.value).startswith(f"{file}: profiles.p: ")
+    assert SECRET not in str(wrong.value)
+
+
 def test_which_profile(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a name: that of POLYCLOUD_PROFILE, else the default, else the only one, else an error."""
     tables = "".join(f'[profiles.{name}]\nprovider = "dummy"\nkey = "{name}"\n' for name in "abc")

@@ -56,7 +56,9 @@ def require_count(name: str, value: Any, limit: int | None = None) -> int:
 def require_bool(name: str, value: Any) -> bool:
     """Return True or False, for 1 and 0 too. Raises `InvalidArgumentError` that names the argument."""
     if not isinstance(value, int) or value not in (True, False):
-        raise InvalidArgumentError(f"{name} must be True or False, got {shown(value)}")
+        # A text may be a credential too many, where `secure` comes next
+        got = "a str" if isinstance(value, str) else shown(value)
+        raise InvalidArgumentError(f"{name} must be True or False, got {got}")
     return bool(value)
 
 

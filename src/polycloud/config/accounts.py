@@ -14,7 +14,7 @@ from polycloud.common.providers import get_driver
 from polycloud.config.errors import ConfigError
 from polycloud.config.secrets import resolved
 from polycloud.config.settings import OPTIONS, check, listed
-from polycloud.errors import InvalidArgumentError, UnknownProviderError
+from polycloud.errors import InvalidArgumentError, UnknownProviderError, UnsupportedOperationError
 
 PROFILE_VARIABLE = "POLYCLOUD_PROFILE"
 NEAREST = 3
@@ -56,7 +56,8 @@ class Profile:
             )
         try:
             return kind(*credentials, **{**given, **options})
-        except (InvalidArgumentError, TypeError) as error:  # TypeError: the driver has no such argument
+        # TypeError: the driver has no such argument
+        except (InvalidArgumentError, UnsupportedOperationError, TypeError) as error:
             raise ConfigError(f"{self.where()}: {_without_values(str(error), given)}") from None
 
     def driver(self, service: str | None = None) -> Any:
@@ -105,6 +106,8 @@ class Config:
 
         Raises `ConfigError` with the nearest names.
         """
+        if name is not None and not isinstance(name, str):
+            raise ConfigError(f"profile must be the name of a profile, got {type(name).__name__}")
         of_environment = None if name else os.environ.get(PROFILE_VARIABLE)
         by = f", which {PROFILE_VARIABLE} names" if of_environment else "" if name else DEFAULT_NAMES
         name = name or of_environment or self.default
