@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
+from support.libraries import Library
 from support.openstack import IMAGE, KEY
 
-sdk = pytest.importorskip("openstack")
+sdk = Library("openstack")
 
 # The SDK warns about itself.
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:openstack", "ignore::DeprecationWarning")
