@@ -261,9 +261,11 @@ def test_many_changes(zone: Zone) -> None:
     assert (caught.value.done, caught.value.left) == (good, [RecordChange(kept, None)])
 
 
-def test_quotas(zone: Zone) -> None:
-    """A set of too many records is an error of its own."""
+def test_quotas(zone: Zone, requests: list[str]) -> None:
+    """A set of too many records is an error of its own, and is sent once."""
     for number in range(20):
         zone.create_record("www", RecordType.A, f"192.0.2.{number}")
+    requests.clear()
     with pytest.raises(QuotaExceededError, match="recordset_records"):
         zone.create_record("www", RecordType.A, "192.0.2.200")
+    assert requests == ["GET", "PUT"]

@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,18 @@ def test_mappings(filled: PolycloudFileSystem) -> None:
     assert filled.find("bucket/f") == ["bucket/f/2.csv", "bucket/f/g/3.csv", "bucket/f/new/5"]
     with pytest.raises(KeyError):
         mapping["1.csv"]
+
+
+def test_what_a_path_leads_to(cloud: Sandbox, s3fs: PolycloudFileSystem) -> None:
+    """To find out what there is takes a request for the object, and one for the folder if there is none."""
+    s3fs.pipe_file("bucket/a/b", b"hello")
+    assert s3fs.isfile("bucket/a/b")
+    assert s3fs.isdir("bucket/a")
+    assert sent(cloud, lambda: s3fs.exists("bucket/a/b")) == ["HEAD"]
+    assert sent(cloud, lambda: s3fs.exists("bucket/a")) == ["HEAD", "GET"]
+    for missing in ("bucket/a/c", "no-such-bucket/a"):
+        assert not s3fs.exists(missing)
+        assert sent(cloud, partial(s3fs.exists, missing)) == ["HEAD", "GET"]
 
 
 def test_copies(cloud: Sandbox, s3: S3StorageDriver, s3fs: PolycloudFileSystem) -> None:

@@ -483,10 +483,12 @@ def judge(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Judge:
     return run
 
 
-@pytest.mark.parametrize("kind", [DummyDNSDriver, DigitalOceanDNSDriver])
-def test_sound_drivers(judge: Judge, kind: type[Any]) -> None:
-    """A sound driver breaks no rule, and nothing that the tests created is left over."""
-    assert judge(kind) == ({}, [])
+@pytest.mark.parametrize(
+    ("kind", "faults"), [(DummyDNSDriver, IN_MEMORY), (DigitalOceanDNSDriver, OVER_HTTP)]
+)
+def test_sound_drivers(judge: Judge, kind: type[Any], faults: Mapping[type[Any], str]) -> None:
+    """A sound driver breaks no rule that its faulty kin breaks, and nothing that was created is left over."""
+    assert judge(kind, "D01", *" ".join(faults.values()).split()) == ({}, [])
 
 
 @pytest.mark.parametrize("kind", SEEDED)

@@ -14,7 +14,7 @@ from polycloud.http.retry import LOST_STATUSES
 __all__ = ["when_free"]
 
 R = TypeVar("R")
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
 def when_free(
@@ -37,7 +37,7 @@ def when_free(
             taken.
         is_free: Looks whether the resource is free, for a refusal that may also be final: `send` is called
             once more, when this is true. By default, `send` is called again after pauses that grow from
-            0.25 s to 5 s.
+            0.1 s to 5 s.
 
     Raises:
         ProviderError: The refusal: it is another one, or lasts longer than `timeout`, or `is_free` fails.

@@ -16,7 +16,7 @@ from polycloud.filesystem.entries import Entry, around, entry_of, file_entry, fo
 from polycloud.filesystem.errors import is_a_folder, missing, os_errors
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.objects import Object
-from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError
+from polycloud.storage.types import ContainerDoesNotExistError
 
 
 def _raise_unless_missing(error: OSError) -> None:
@@ -211,12 +211,10 @@ class Folders(AbstractFileSystem):  # type: ignore[misc]
         """Return an object; None for a folder or a container. Raises `FileNotFoundError`."""
         if not place.name:
             return None
-        try:
-            return place.driver.get_object(place.container.name, place.name)
-        except ObjectDoesNotExistError as error:
-            if next(place.driver.iterate_folder(place.container, place.prefix), None) is None:
-                raise missing(path) from error
-        return None
+        obj = place.driver._find_object(place.container.name, place.name)  # noqa: SLF001 - of it
+        if obj is None and next(place.driver.iterate_folder(place.container, place.prefix), None) is None:
+            raise missing(path)
+        return obj
 
     def _object(self, path: str) -> Object:
         """Return an object. Raises `FileNotFoundError`, and `IsADirectoryError`."""

@@ -24,7 +24,13 @@ from polycloud.storage.objects import Container, Object
 from polycloud.storage.requirements import Requirements
 from polycloud.storage.resuming import StatePath
 from polycloud.storage.sources import rechunked
-from polycloud.storage.types import ContainerDoesNotExistError, ContainerError, ObjectError, Provider
+from polycloud.storage.types import (
+    ContainerDoesNotExistError,
+    ContainerError,
+    ObjectDoesNotExistError,
+    ObjectError,
+    Provider,
+)
 from polycloud.storage.uploads import Progress, require_progress
 from polycloud.storage.verifying import Checksum, verified
 from polycloud.storage.versions import VersionOperations
@@ -406,6 +412,16 @@ class StorageDriver(VersionOperations, Requirements):
     ) -> ContainerError | ObjectError | None:
         """Return the error of the container or the object that a refusal is; None if it is of neither."""
         return None
+
+    def _find_object(self, container_name: str, object_name: str) -> Object | None:
+        """Return an object; None if there is none.
+
+        It may be None for a container that is missing, too: `get_object` asks where a 404 does not say.
+        """
+        try:
+            return self.get_object(container_name, object_name)
+        except ObjectDoesNotExistError:
+            return None
 
     def _hash_is_md5(self, obj: Object) -> bool:
         """Return whether the hash of an object is its MD5 if it looks like one."""

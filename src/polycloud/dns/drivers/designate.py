@@ -93,6 +93,7 @@ class DesignateConnection(OpenStackBaseConnection):
 
     service_types = ("dns",)
     version = "v2"
+    transient_statuses = frozenset()  # 413 is a quota here, which a repeated PUT would exceed again
 
 
 class DesignateDriver(OpenStackBaseDriver, RecordSetsDriver):

@@ -8,7 +8,7 @@ from operator import methodcaller
 from typing import Any
 
 from polycloud.concurrency.calls import together
-from polycloud.errors import InvalidArgumentError, MalformedResponseError, ProviderHTTPError
+from polycloud.errors import InvalidArgumentError, MalformedResponseError, NotFoundError, ProviderHTTPError
 from polycloud.storage.drivers.s3.connection import S3BaseDriver, S3Response, decoded
 from polycloud.storage.drivers.s3.encryption import encryption_of
 from polycloud.storage.metadata import metadata_of
@@ -83,15 +83,25 @@ class S3Objects(S3BaseDriver):
             if not marker:
                 return
 
+    def _find_object(self, container_name: str, object_name: str) -> Object | None:
+        try:
+            headers = self._read_headers(container_name, require_object_name(object_name), None)
+        except NotFoundError:
+            return None
+        return self._object(Container(container_name, {}, self), object_name, headers)
+
     def _head(self, container_name: str, object_name: str, version_id: str | None = None) -> Headers:
         """Return the headers of an object."""
+        with self._errors(container_name, object_name):
+            return self._read_headers(container_name, object_name, version_id)
+
+    def _read_headers(self, container_name: str, object_name: str, version_id: str | None) -> Headers:
         path, query = self._path(container_name, object_name), {"versionId": version_id}
         headers = {**AS_KEPT, **self.connection.encryption.use}
         try:
-            with self._errors(container_name, object_name):
-                response: S3Response = self._send(
-                    container_name, lambda one: one.request(path, query, None, headers, "HEAD")
-                )
+            response: S3Response = self._send(
+                container_name, lambda one: one.request(path, query, None, headers, "HEAD")
+            )
         except ProviderHTTPError as error:
             if error.exchange is not None and error.exchange.status == HTTPStatus.BAD_REQUEST:
                 error.add_note("S3 refuses so what a customer's key encrypts: give its ex_customer_key")

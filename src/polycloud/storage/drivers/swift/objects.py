@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from polycloud.concurrency.calls import together
-from polycloud.errors import InvalidArgumentError, ProviderHTTPError
+from polycloud.errors import InvalidArgumentError, NotFoundError, ProviderHTTPError
 from polycloud.storage.drivers.swift.connection import Named, SwiftResponse
 from polycloud.storage.drivers.swift.containers import SwiftContainers
 from polycloud.storage.metadata import metadata_of
@@ -115,10 +115,19 @@ class SwiftObjects(SwiftContainers):
         found = quoted(item.slo_etag) if item.slo_etag else item.hash
         return Object(item.name, item.bytes, found, extra, None, container, self)
 
+    def _find_object(self, container_name: str, object_name: str) -> Object | None:
+        try:
+            return self._read_object(container_name, require_object_name(object_name), None)
+        except NotFoundError:
+            return None
+
     def _head(self, container_name: str, object_name: str, version_id: str | None) -> Object:
-        path, query = self._path(container_name, object_name), {"version-id": version_id}
         with self._errors(container_name, object_name):
-            response: SwiftResponse = self.connection.request(path, query, None, AS_KEPT, "HEAD")
+            return self._read_object(container_name, object_name, version_id)
+
+    def _read_object(self, container_name: str, object_name: str, version_id: str | None) -> Object:
+        path, query = self._path(container_name, object_name), {"version-id": version_id}
+        response: SwiftResponse = self.connection.request(path, query, None, AS_KEPT, "HEAD")
         return self._object(Container(container_name, {}, self), object_name, response)
 
     def _content(self, obj: Object, start: int, end: int | None) -> Iterator[bytes]:
