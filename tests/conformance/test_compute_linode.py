@@ -7,12 +7,13 @@ from polycloud.sandbox import Sandbox
 from polycloud.testing import ComputeConformance
 
 LACKING = "copy_image create_volume_snapshot destroy_volume_snapshot list_volume_snapshots"
-QUICK = dict.fromkeys(("build", "boot", "power", "copy", "attach"), 0.02)
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox("linode", **QUICK, no_isolation=True) as cloud:
+    with Sandbox(
+        "linode", build=0.02, boot=0.02, power=0.02, copy=0.1, attach=0.1, no_isolation=True
+    ) as cloud:
         yield cloud
 
 
