@@ -10,7 +10,6 @@ from threading import Lock
 from typing import Any
 
 import pytest
-from distributed import Client, LocalCluster
 
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.types import DeploymentError
@@ -40,6 +39,8 @@ LONG = 60.0
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """A Dask of two processes."""
+    from distributed import Client, LocalCluster  # here: a quarter of a second in each process that collects
+
     with (
         LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=2, threads_per_worker=4, dashboard_address=":0"

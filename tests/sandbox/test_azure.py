@@ -17,10 +17,11 @@ import urllib3
 from polycloud.sandbox import Sandbox
 from polycloud.storage.providers import get_driver
 from support import kit
+from support.libraries import Library
 
-sdk = pytest.importorskip("azure.storage.blob")
-core = pytest.importorskip("azure.core")
-exceptions = pytest.importorskip("azure.core.exceptions")
+sdk = Library("azure.storage.blob")
+core = Library("azure.core")
+exceptions = Library("azure.core.exceptions")
 
 AZURITE = (
     "devstoreaccount1",

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
+from support.libraries import Library
 
-sdk = pytest.importorskip("cloudflare")
+sdk = Library("cloudflare")
 
 DIGEST = "d2abde240d7cd3ee6b4b28c54df034b9" * 2
 SIMPLE: list[dict[str, Any]] = [

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
+from support.libraries import Library
 
-pydo = pytest.importorskip("pydo")
-HttpResponseError = pytest.importorskip("azure.core.exceptions").HttpResponseError
-HeadersPolicy = pytest.importorskip("azure.core.pipeline.policies").HeadersPolicy
+pydo = Library("pydo")
+exceptions = Library("azure.core.exceptions")
+policies = Library("azure.core.pipeline.policies")
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3d8yr2Wm9Gk0cJmVwUqk1CO8hBzXG2xw3mZcXo1f7Y"
 ORDER = {"name": "web", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubuntu-24-04-x64"}
@@ -20,7 +21,7 @@ ORDER = {"name": "web", "region": "nyc3", "size": "s-1vcpu-1gb", "image": "ubunt
 def connect(cloud: Sandbox, token: str) -> Any:
     """The SDK's client, without retries."""
     # Its own policy sends tokens over TLS only.
-    policy = HeadersPolicy(base_headers={"Authorization": f"Bearer {token}"})
+    policy = policies.HeadersPolicy(base_headers={"Authorization": f"Bearer {token}"})
     return pydo.Client(token=token, endpoint=cloud.url, authentication_policy=policy, retry_total=0)
 
 
@@ -165,11 +166,11 @@ def test_catalogs(sdk: Any) -> None:
 
 def test_errors(sdk: Any, cloud: Sandbox) -> None:
     """The SDK raises its errors with the sandbox's status and message."""
-    with pytest.raises(HttpResponseError, match="invalid image") as caught:
+    with pytest.raises(exceptions.HttpResponseError, match="invalid image") as caught:
         sdk.droplets.create(body={**ORDER, "image": "none"})
     assert caught.value.status_code == 422
     with connect(cloud, "dop_v1_expired") as other:
-        with pytest.raises(HttpResponseError) as refused:
+        with pytest.raises(exceptions.HttpResponseError) as refused:
             other.account.get()
     assert refused.value.status_code == 401
 

@@ -15,10 +15,11 @@ import pytest
 import urllib3
 
 from polycloud.sandbox import Sandbox
+from support.libraries import Library
 
-storage = pytest.importorskip("google.cloud.storage")
-exceptions = pytest.importorskip("google.api_core.exceptions")
-credentials = pytest.importorskip("google.oauth2.service_account")
+storage = Library("google.cloud.storage")
+exceptions = Library("google.api_core.exceptions")
+credentials = Library("google.oauth2.service_account")
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:google")
 

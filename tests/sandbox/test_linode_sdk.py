@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
+from support.libraries import Library
 from support.linode import PASSWORD
 
-sdk = pytest.importorskip("linode_api4")
-ApiError = pytest.importorskip("linode_api4.errors").ApiError
+sdk = Library("linode_api4")
+errors = Library("linode_api4.errors")
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3d8yr2Wm9Gk0cJmVwUqk1CO8hBzXG2xw3mZcXo1f7Y"
 
@@ -59,7 +60,7 @@ def test_instances(client: Any) -> None:
         linode.invalidate()
         assert (linode.status, linode.label) == (status, "new")
     linode.delete()
-    with pytest.raises(ApiError, match="Not found"):
+    with pytest.raises(errors.ApiError, match="Not found"):
         client.load(sdk.Instance, linode.id)
 
 
@@ -184,7 +185,7 @@ def test_keys(client: Any) -> None:
     instance(client, authorized_users=[user])
     assert [kept.label for kept in client.profile.ssh_keys()] == ["n"]
     key.delete()
-    with pytest.raises(ApiError, match="authorized_users"):
+    with pytest.raises(errors.ApiError, match="authorized_users"):
         instance(client, authorized_users=[user])
 
 
@@ -263,7 +264,7 @@ def test_records(client: Any) -> None:
         ("www", "192.0.2.1", 3600),
         ("_sip._tcp", "sip.example.org", 3600),
     ]
-    with pytest.raises(ApiError, match="CNAMES must be unique"):
+    with pytest.raises(errors.ApiError, match="CNAMES must be unique"):
         domain.record_create("CNAME", name="www", target="host.example.net")
     record.delete()
     domain.invalidate()
@@ -309,12 +310,12 @@ def test_catalogs(client: Any) -> None:
 
 def test_errors(client: Any, cloud: Sandbox) -> None:
     """The SDK raises its errors with the sandbox's status and all reasons."""
-    with pytest.raises(ApiError) as refused:
+    with pytest.raises(errors.ApiError) as refused:
         client.linode.instance_create("g6-fake-plan", "us-fakeregion")
     assert refused.value.status == 400
     assert refused.value.errors == ["A valid plan type by that ID was not found", "region is not valid"]
     other = connect(cloud, "expired")
-    with pytest.raises(ApiError, match="Invalid Token") as unknown:
+    with pytest.raises(errors.ApiError, match="Invalid Token") as unknown:
         other.account()
     other.session.close()
     assert unknown.value.status == 401

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from polycloud.sandbox import Sandbox
+from support.libraries import Library
 from support.softlayer import PUBLIC_KEY
 
-sdk = pytest.importorskip("SoftLayer")
+sdk = Library("SoftLayer")
 
 ORDER: dict[str, Any] = {
     "hostname": "web",

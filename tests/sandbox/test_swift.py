@@ -18,10 +18,11 @@ import urllib3
 
 from polycloud.sandbox import Sandbox
 from support import kit
+from support.libraries import Library
 
-swiftclient = pytest.importorskip("swiftclient")
-service = pytest.importorskip("swiftclient.service")
-sdk = pytest.importorskip("openstack")
+swiftclient = Library("swiftclient")
+service = Library("swiftclient.service")
+sdk = Library("openstack")
 
 pytestmark = pytest.mark.filterwarnings("ignore::Warning:openstack", "ignore::DeprecationWarning")
 

@@ -14,8 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import google_crc32c
 import pytest
-from google.cloud.storage import _signing  # type: ignore[import-untyped]
-from google.oauth2 import service_account
 
 from polycloud.errors import (
     InsecureConnectionError,
@@ -622,6 +620,9 @@ def test_the_public_reads(what: str) -> None:
 @pytest.mark.parametrize("url", [None, "http://127.0.0.1:4443"])
 def test_signed_urls_are_those_of_the_sdk(name: str, url: str | None) -> None:
     """A signed URL is the one that Google's own library makes at the same time."""
+    from google.cloud.storage import _signing  # type: ignore[import-untyped]
+    from google.oauth2 import service_account
+
     with GoogleStorageDriver(EMAIL, KEY, url=url) as driver:
         ours = driver.ex_presigned_url(Container("b", None, driver), name, method="PUT", expires=600)
     stamp = parse_qs(urlsplit(ours).query)["X-Goog-Date"][0]

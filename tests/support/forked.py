@@ -212,6 +212,7 @@ class End:
 
 def serve(line: socket.socket) -> Any:
     """Fork a process for each request; return in it, with its environment, folder and files in place."""
+    gc.disable()  # what is imported is no garbage
     for name in IMPORTED:
         package = importlib.import_module(f"polycloud.{name}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
@@ -221,6 +222,7 @@ def serve(line: socket.socket) -> Any:
     _build_commands()
     gc.freeze()  # what is shared stays shared
     request, files = _fork_each(line)
+    gc.enable()
     *streams, report = files
     os.close(report)
     for number, file in enumerate(streams):
