@@ -5,6 +5,7 @@ import pytest
 
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
+from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.testing import ComputeConformance
 
@@ -17,6 +18,7 @@ class TestEC2(ComputeConformance):
 
     @pytest.fixture
     def driver(self, aws: Sandbox) -> Iterator[EC2NodeDriver]:
-        aws.reset()  # moto lists terminated nodes for ever
-        with EC2NodeDriver(*aws.credentials, region="us-east-1", **aws.options) as driver:
+        aws.reset()  # moto lists terminated nodes for ever, and has a 500 for searches by client token
+        options = {**aws.options, "region": "us-east-1", "retry": RetryPolicy(base=0.01)}
+        with EC2NodeDriver(*aws.credentials, **options) as driver:
             yield driver
