@@ -86,6 +86,13 @@ def test_error_from_status(status: int, error: type[ProviderError]) -> None:
     assert "the words" in str(made)
 
 
+def test_a_message_without_end() -> None:
+    """Of a message of megabytes the beginning is shown, with the request; `value` has all of it."""
+    error = PolycloudError("x" * 5_000_000).locate(Exchange("A", "GET", "/path"))
+    assert str(error) == f"{'x' * 10_000}... (A: GET /path)"
+    assert error.value == "x" * 5_000_000
+
+
 def test_first_location_stays() -> None:
     """An error that passes several requests on its way names the one that failed."""
     error = PolycloudError("x").locate(Exchange("A", "GET", "/first")).locate(Exchange("A", "GET", "/second"))

@@ -89,6 +89,10 @@ class Exchange(NamedTuple):
         return f"{self.provider}: {self.method} {self.path}{status}{request_id}"
 
 
+LONGEST_MESSAGE = 10_000
+"""Characters of a message that are shown: a provider's own may have megabytes."""
+
+
 class PolycloudError(Exception):
     """The root of every error that polycloud raises.
 
@@ -122,7 +126,10 @@ class PolycloudError(Exception):
         return self
 
     def __str__(self) -> str:
-        return printable(f"{self.value} ({self.exchange})" if self.exchange else str(self.value))
+        text = str(self.value)
+        if len(text) > LONGEST_MESSAGE:
+            text = f"{text[:LONGEST_MESSAGE]}..."
+        return printable(f"{text} ({self.exchange})" if self.exchange else text)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"

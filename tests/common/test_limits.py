@@ -28,6 +28,10 @@ ONCE = RetryPolicy(attempts=1)
 ZIPPED = {"Content-Encoding": "gzip"}
 
 
+class Elements(msgspec.Struct):
+    a: list[Any]
+
+
 class Thing(msgspec.Struct):
     a: int = 0
     b: str | None = None
@@ -75,6 +79,10 @@ READS: dict[str, tuple[bytes, Callable[..., Any]]] = {
         b"<r>" + b"<a/>" * 1000 + b"</r>",
         lambda web, **limit: connection(XmlConnection, web, **limit).request("/").object,
     ),
+    "elements as Structs": (
+        b"<r>" + b"<a/>" * 1000 + b"</r>",
+        lambda web, **limit: connection(XmlConnection, web, **limit).request("/").decode(Elements).a,
+    ),
     "attributes": (
         b"<r " + b" ".join(b"a%d=''" % number for number in range(1000)) + b"/>",
         lambda web, **limit: connection(XmlConnection, web, **limit).request("/").object,
@@ -111,7 +119,9 @@ def test_value_limit(kind: str) -> None:
             read(web, value_limit=1000)
 
 
-@pytest.mark.parametrize("kind", ["lists", "Structs", "numbers", "elements", "XML-RPC"])
+@pytest.mark.parametrize(
+    "kind", ["lists", "Structs", "numbers", "elements", "elements as Structs", "XML-RPC"]
+)
 def test_value_limit_raised(kind: str) -> None:
     """A response that has as many values as `value_limit` allows is read."""
     body, read = READS[kind]

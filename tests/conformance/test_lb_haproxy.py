@@ -4,7 +4,13 @@ import pytest
 
 from polycloud.loadbalancer.drivers.haproxy import HAProxyDriver
 from polycloud.testing import LBConformance
-from support.haproxy import LISTENING, haproxy
+from support.haproxy import LISTENING, HAProxy, haproxy
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[HAProxy]:
+    with haproxy(LISTENING) as running:
+        yield running
 
 
 class TestHAProxy(LBConformance):
@@ -13,6 +19,6 @@ class TestHAProxy(LBConformance):
     members_serve = False
 
     @pytest.fixture
-    def driver(self) -> Iterator[HAProxyDriver]:
-        with haproxy(LISTENING) as running, running.driver() as driver:
+    def driver(self, running: HAProxy) -> Iterator[HAProxyDriver]:
+        with running.driver() as driver:
             yield driver

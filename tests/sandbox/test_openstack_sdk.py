@@ -105,7 +105,8 @@ def test_resize_rebuild_and_snapshot(client: Any) -> None:
     client.compute.rebuild_server(server, image=other, name="new")
     server = settled(client, server)
     assert (server.name, server.image.id) == ("new", other)
-    image = client.compute.create_server_image(server, "copy", wait=True, timeout=60)
+    ordered = client.compute.create_server_image(server, "copy")
+    image = client.image.wait_for_status(ordered, "active", interval=0.02, wait=10)
     assert (image.name, image.status) == ("copy", "active")
     assert "new login" in client.compute.get_server_console_output(server)["output"]
 
@@ -133,13 +134,20 @@ def test_volumes(client: Any) -> None:
 
 def test_boot_from_volume(client: Any) -> None:
     """The SDK boots a server from a volume that it made from an image."""
-    volume = client.create_volume(size=5, image="debian-12", wait=True, timeout=60)
+    storage = client.block_storage
+    ordered = client.create_volume(size=5, image="debian-12", wait=False)
+    volume = storage.wait_for_status(ordered, "available", interval=0.02, wait=10)
     assert volume.is_bootable
-    server = client.create_server(
-        "web", flavor="2", boot_volume=volume.id, terminate_volume=True, wait=True, auto_ip=False, timeout=60
+    server = settled(
+        client,
+        client.create_server(
+            "web", flavor="2", boot_volume=volume.id, terminate_volume=True, wait=False, auto_ip=False
+        ),
     )
     assert [one.id for one in server.attached_volumes] == [volume.id]
-    assert client.delete_server("web", wait=True, timeout=60)
+    assert client.delete_server("web")
+    client.compute.wait_for_delete(server, interval=0.02, wait=10)
+    storage.wait_for_delete(volume, interval=0.02, wait=10)
     assert client.get_volume(volume.id) is None
 
 

@@ -63,8 +63,10 @@ class XmlResponse(Response):
 
         A field is read from the attribute or from the child element of that name, whatever its namespace; a
         list from all children of that name, or from the children of the only one (`<disks><disk/></disks>`).
-        Raises `MalformedResponseError` with the path of the field that is missing or of another type.
+        Raises `MalformedResponseError` with the path of the field that is missing or of another type, and for
+        more values than `value_limit`.
         """
+        self.require_few_values(*ELEMENTS)
         from polycloud.common import xmltree
 
         try:

@@ -185,9 +185,12 @@ class Conformance(Generic[D]):
         return self._another(driver, *wrong, url=url)
 
     def broken_driver(self, driver: D, url: str) -> D:
-        """Return the same driver for the server at `url`, whose responses are broken; it must not retry."""
+        """Return the same driver for the server at `url`, whose responses are broken; it must not retry.
+
+        What is repeated all the same, such as the parts of an upload, is to pause for a moment only.
+        """
         right = (driver.key,) if driver.secret is None else (driver.key, driver.secret)
-        return self._another(driver, *right, url=url, retry=RetryPolicy(attempts=1), timeout=5.0)
+        return self._another(driver, *right, url=url, retry=RetryPolicy(attempts=1, base=0.05), timeout=5.0)
 
     def _another(self, driver: D, *credentials: str, **options: Any) -> D:
         kind: Callable[..., D] = type(driver)

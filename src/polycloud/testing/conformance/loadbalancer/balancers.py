@@ -20,8 +20,8 @@ from polycloud.loadbalancer.types import (
     BalancerDoesNotExistError,
     State,
 )
+from polycloud.testing.conformance.assertions import check_objects, error_of, require_reached, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of, require_reached, require_true
 from polycloud.testing.conformance.creates import FaultAtNumber
 from polycloud.testing.conformance.loadbalancer.suite import CreateBalancer, LBSuite
 from polycloud.tracing.hooks import add_hook
@@ -197,6 +197,8 @@ class BalancerRules(LBSuite):
             if plan.hit is None:
                 break
             self._require_whole_or_none(driver, made, name, f"a create whose {plan.hit} failed")
+            if made is not None:  # now: each that stays makes the next lists longer
+                self.remove(driver.destroy_balancer, [made])
         require_reached(number > 1, "the create sends no request")
 
     def _require_whole_or_none(self, driver: Driver, made: LoadBalancer | None, name: str, what: str) -> None:
