@@ -633,6 +633,29 @@ def test_silent_servers() -> None:
     assert time.monotonic() - began < 10
 
 
+def test_cancelling_at_any_moment() -> None:
+    """A call that is cancelled ends as cancelled, even at the very moment in which its response arrives."""
+
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(COLUMNS + b"web,BACKEND,0,0,UP,1,1,,,http\n\n")
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(respond, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        async with server, aio.connect("haproxy", service="loadbalancer", port=port) as cloud:
+            for rounds in range(60):
+                call = asyncio.ensure_future(cloud.list_balancers())
+                for _ in range(rounds):
+                    await asyncio.sleep(0)
+                was_running = call.cancel()
+                await asyncio.wait([call])
+                assert call.cancelled() == was_running, f"after {rounds} rounds of the loop"
+
+    asyncio.run(main())
+
+
 def test_backends_that_do_not_exist(driver: HAProxyDriver) -> None:
     """A backend that is not there is named by the error, also one whose name is a number or a frontend's."""
     for name in ("nobody", "4711", "f"):

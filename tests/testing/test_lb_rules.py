@@ -691,6 +691,8 @@ class SeededSmall(LBConformance):
 
     @pytest.fixture
     def driver(self) -> Iterator[SmallLBDriver]:
+        if issubclass(seeded(), LeavesHalves):
+            self.patience = 0.5  # type: ignore[misc] # what it leaves is never removed
         with SmallCloud() as cloud, seeded()(KEY, **cloud.options) as driver:
             yield driver
 

@@ -12,6 +12,9 @@ A command has ended when the server sends its exit status. Its output need not e
 left in the background holds the pipes open, for as long as it lives. So what follows the exit status is
 awaited for a short time only: until the output ends, or pauses for `GRACE_PAUSE` seconds, or a budget of time
 is used up, which grows with the output that still arrives (over a slow line there may be a lot of it).
+
+Time limits are set by `asyncio.timeout`: `wait_for` of Python 3.11 loses a cancellation that comes at the
+moment in which what it awaits has ended.
 """
 
 from __future__ import annotations
@@ -90,7 +93,8 @@ async def close_all(connections: Sequence[asyncssh.SSHClientConnection]) -> None
         for connection in connections:
             connection.close()
             with suppress(TimeoutError):
-                await asyncio.wait_for(connection.wait_closed(), CLOSE_TIMEOUT)
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await connection.wait_closed()
     finally:
         for connection in connections:
             connection.abort()
@@ -295,7 +299,8 @@ class Command:
             return
         began = time.monotonic()
         try:
-            await asyncio.wait_for(channel.changed.wait(), min(GRACE_PAUSE, self._grace(channel)))
+            async with asyncio.timeout(min(GRACE_PAUSE, self._grace(channel))):
+                await channel.changed.wait()
             channel.changed.clear()
         except TimeoutError:
             channel.ended = True  # nothing more is awaited
@@ -317,7 +322,8 @@ class Command:
     async def _within_timeout(self, awaitable: Awaitable[T]) -> T:
         limit = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
         try:
-            return await asyncio.wait_for(asyncio.ensure_future(awaitable), limit)
+            async with asyncio.timeout(limit):
+                return await awaitable
         except TimeoutError:
             raise SSHCommandTimeoutError(self.shown, self.timeout, *self._printed()) from None
 

@@ -198,7 +198,8 @@ async def _round(
         host, port = server
         label = host if port == DNS_PORT else f"{host}:{port}"
         try:
-            addresses = await asyncio.wait_for(_addresses(host, port), limit)
+            async with asyncio.timeout(limit):
+                addresses = await _addresses(host, port)
         except (OSError, TimeoutError) as error:
             return [f"{host} has no address: {error}"]
 

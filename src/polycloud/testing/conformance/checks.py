@@ -1,16 +1,13 @@
 """Rules that hold for every service, as methods that each suite calls under numbers of its own.
 
-    @rule()
-    def test_d02_supports(self, driver: DNSDriver) -> None:
-        \"\"\"`supports` is true for every operation that the provider has, and false for all others.\"\"\"
-        self.check_supports(driver)
-
-The functions above the class are assertions that all suites use.
+@rule()
+def test_d02_supports(self, driver: DNSDriver) -> None:
+\"\"\"`supports` is true for every operation that the provider has, and false for all others.\"\"\"
+self.check_supports(driver)
 """
 
 from __future__ import annotations
 
-import base64
 import pickle
 import secrets
 import time
@@ -38,24 +35,14 @@ from polycloud.errors import (
     PolycloudError,
     UnsupportedOperationError,
 )
-from polycloud.http.messages import RawResponse, Request
-from polycloud.http.retry import RetryPolicy
+from polycloud.testing.conformance.assertions import error_of, require_no_secret, require_reached
 from polycloud.testing.conformance.base import LISTS, NOT_REACHED, Conformance, D
 from polycloud.testing.conformance.blocking import noted_blocks
-from polycloud.testing.conformance.creates import FaultAt, Observer
+from polycloud.testing.conformance.creates import FaultAt, Observer, UntilAllowed
 from polycloud.testing.faults import FaultPlan
 from polycloud.testing.replies import BROKEN, UNEXPECTED, SameReply, echo, http
 
-__all__ = [
-    "LOST",
-    "Checks",
-    "check_objects",
-    "error_of",
-    "require_no_secret",
-    "require_reached",
-    "require_true",
-    "with_id",
-]
+__all__ = ["LOST", "Checks"]
 
 PATIENCE = (0.2, 1.0)
 """Seconds for an operation whose every response is broken: at first, and where that was not long enough."""
@@ -63,7 +50,6 @@ WAITS = 3
 """An operation that has sent so many requests, all of whose responses were broken, waits for a better one."""
 E = TypeVar("E", bound=PolycloudError)
 K = TypeVar("K", bound=Hashable)
-R = TypeVar("R", bound=Resource)
 Read = Callable[[], Sequence[Any]]
 
 LOST = ("reset after", "truncate", "502 after")
@@ -72,55 +58,6 @@ LOST = ("reset after", "truncate", "502 after")
 THREADS = 8
 PAUSE = 0.1
 DEADLINE, GRACE = 0.3, 10.0
-
-
-def with_id(items: Iterable[R], id_: str) -> R | None:
-    """Return the item with this id; None if there is none."""
-    return next((item for item in items if item.id == id_), None)
-
-
-def require_true(name: str, result: object) -> None:
-    """Assert that an action returned True."""
-    assert result is True, f"{name} returned {result!r}, not True"
-
-
-def require_reached(reached: object, why: str) -> None:
-    """Skip the test where it has not tested anything, for the reason `why`."""
-    if not reached:
-        pytest.skip(NOT_REACHED + why)
-
-
-def error_of(kind: type[E], what: str, call: Callable[..., object], *args: Any, **kwargs: Any) -> E:
-    """Assert that the call raises an error of that kind; return it."""
-    try:
-        result = call(*args, **kwargs)
-    except kind as error:
-        return error
-    raise AssertionError(f"{what} returned {result!r} instead of raising {kind.__name__}")
-
-
-def check_objects(items: Sequence[Any], kind: type[Any], driver: object, *texts: str) -> None:
-    """Assert that the items have the class, an id each, an `extra`, and str in the attributes `texts`."""
-    for item in items:
-        assert isinstance(item, kind), f"{item!r} is not a {kind.__name__}"
-        for name in ("id", *texts):
-            value = getattr(item, name)
-            assert isinstance(value, str), f"the {name} {value!r} of {item!r} is not a str"
-        assert item.id, f"{item!r} has no id"
-        assert isinstance(item.extra, dict), f"the extra {item.extra!r} of {item!r} is not a dict"
-        assert item.driver is driver, f"{item!r} has another driver"
-    ids = [item.id for item in items]
-    assert len(set(ids)) == len(ids), f"an id comes twice in {ids}"
-
-
-def require_no_secret(driver: Any, value: object) -> None:
-    """Assert that no secret of the driver is in the `repr` or `str` of a value, in no encoding."""
-    plain = driver.secret or driver.key
-    texts = (plain, f"{driver.key}:{plain}")
-    coded = (base64.b64encode(text.encode()).decode() for text in texts)
-    for secret in {plain, quote(plain, safe=""), *coded, *driver.connection.secrets()} - {""}:
-        for text in (repr(value), str(value)):
-            assert secret not in text, f"the secret is in: {text.replace(secret, '[the secret]')}"
 
 
 class Checks(Conformance[D]):
@@ -389,7 +326,7 @@ class Checks(Conformance[D]):
             pytest.skip(f"{NOT_REACHED}the create sends no request")
         plan = FaultAt(place, fault)
         made = None
-        waits = call_options(retry=_UntilAllowed(attempts=10, base=0.5))
+        waits = call_options(retry=UntilAllowed(attempts=10, base=0.5))
         with self.behind(driver, plan) as far, waits, suppress(*losses):
             self.log_in(far)
             plan.expect()
@@ -419,14 +356,6 @@ class Checks(Conformance[D]):
             stalls.extend(calls)
             waiting.gather(partial(end, name, call) for name, call in calls.items())
         require_reached(stalls, "the driver offers no list")
-
-
-class _UntilAllowed(RetryPolicy, frozen=True):
-    """Retries a request that was refused because of a rate limit, and nothing else."""
-
-    def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
-        limited = isinstance(outcome, RawResponse) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS
-        return limited and super().allows(request, attempt, outcome)
 
 
 def _path(kind: type[Any]) -> str:

@@ -14,13 +14,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 
 from polycloud.errors import PolycloudError
+from polycloud.http.messages import RawResponse, Request
+from polycloud.http.retry import RetryPolicy
 from polycloud.testing.cleanup import RUN
 from polycloud.testing.faults import Fault, FaultPlan, SeenRequest
 from polycloud.tracing.redaction import fields
 
-__all__ = ["FaultAt", "FaultAtNumber", "Observer", "Place"]
+__all__ = ["FaultAt", "FaultAtNumber", "Observer", "Place", "UntilAllowed"]
 
 READS = frozenset({"GET", "HEAD"})
 MARKUP = (b"{", b"[", b"<")
@@ -122,6 +125,15 @@ class FaultAtNumber(FaultPlan):
             return None
         self.hit = f"{request.method} {request.path}"
         return self._fault
+
+
+class UntilAllowed(RetryPolicy, frozen=True):
+    """Retries a request that was refused because of a rate limit, and nothing else."""
+
+    def allows(self, request: Request, attempt: int, outcome: RawResponse | PolycloudError) -> bool:
+        """Return whether the request may be sent again."""
+        limited = isinstance(outcome, RawResponse) and outcome.status == HTTPStatus.TOO_MANY_REQUESTS
+        return limited and super().allows(request, attempt, outcome)
 
 
 def _kind(request: SeenRequest) -> Kind:

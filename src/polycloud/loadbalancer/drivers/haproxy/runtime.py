@@ -102,7 +102,7 @@ class RuntimeConnection(Connection):
                 writer.write_eof()
             await writer.drain()
             received = bytearray()
-            while chunk := await asyncio.wait_for(reader.read(CHUNK), read):
+            while chunk := await _read(reader, read):
                 received += chunk
                 if len(received) > self.body_limit:
                     raise MalformedResponseError(f"the response is longer than {self.body_limit} bytes")
@@ -123,6 +123,11 @@ class RuntimeConnection(Connection):
             raise ConnectError(f"no connection within {limit:g} s") from error
         except OSError as error:
             raise ConnectError(f"the connection failed: {error}") from error
+
+
+async def _read(reader: asyncio.StreamReader, limit: float) -> bytes:
+    async with asyncio.timeout(limit):  # `wait_for` of Python 3.11 loses a cancellation that comes now
+        return await reader.read(CHUNK)
 
 
 async def _connected(path: str) -> socket.socket:

@@ -11,8 +11,8 @@ from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import Node
 from polycloud.compute.types import NodeState
 from polycloud.errors import NotFoundError
+from polycloud.testing.conformance.assertions import error_of, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of, require_true
 from polycloud.testing.conformance.compute.suite import POWER_ACTIONS, ComputeSuite, Create
 
 

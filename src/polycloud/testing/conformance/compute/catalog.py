@@ -6,8 +6,8 @@ import re
 
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import NodeLocation, NodeSize
+from polycloud.testing.conformance.assertions import check_objects
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects
 from polycloud.testing.conformance.compute.suite import ComputeSuite
 
 RAM, DISK = range(128, 2**18), range(10_000)

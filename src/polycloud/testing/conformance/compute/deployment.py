@@ -15,8 +15,8 @@ from polycloud.compute.objects import Node, NodeAuthPassword, NodeAuthSSHKey
 from polycloud.compute.types import DeploymentError, NodeState
 from polycloud.errors import PolycloudError
 from polycloud.testing.cleanup import RUN
+from polycloud.testing.conformance.assertions import error_of
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of
 from polycloud.testing.conformance.compute.suite import ComputeSuite, Create, public_key
 
 

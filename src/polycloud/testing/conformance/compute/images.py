@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import Node, NodeImage
 from polycloud.errors import NotFoundError
+from polycloud.testing.conformance.assertions import check_objects, error_of, require_true, with_id
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of, require_true, with_id
 from polycloud.testing.conformance.compute.suite import ComputeSuite, new_name
 
 

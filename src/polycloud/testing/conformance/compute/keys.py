@@ -6,8 +6,8 @@ from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import KeyPair
 from polycloud.compute.types import KeyPairDoesNotExistError
 from polycloud.errors import PolycloudError
+from polycloud.testing.conformance.assertions import error_of, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of, require_true
 from polycloud.testing.conformance.compute.suite import ComputeSuite, ImportKey, public_key
 
 INVALID_PUBLIC_KEYS = (

@@ -14,8 +14,8 @@ from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import Node, NodeImage, NodeSize
 from polycloud.compute.types import NodeState
 from polycloud.errors import ConflictError, NotFoundError, OperationTimeoutError, PolycloudError
+from polycloud.testing.conformance.assertions import check_objects, error_of
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of
 from polycloud.testing.conformance.compute.suite import ComputeSuite, Create
 from polycloud.utils.networking import is_ip, is_private_subnet
 

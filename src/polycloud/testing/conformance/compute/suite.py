@@ -26,7 +26,8 @@ from polycloud.compute.objects import (
 from polycloud.compute.types import KeyPairDoesNotExistError, NodeState, StorageVolumeState
 from polycloud.errors import NotFoundError, OperationTimeoutError, PolycloudError
 from polycloud.testing.cleanup import RUN, Kind
-from polycloud.testing.conformance.checks import Checks, with_id
+from polycloud.testing.conformance.assertions import with_id
+from polycloud.testing.conformance.checks import Checks
 
 Create = Callable[..., Node]
 ImportKey = Callable[[str], KeyPair]

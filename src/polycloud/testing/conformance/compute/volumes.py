@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from polycloud.compute.base import NodeDriver
 from polycloud.compute.objects import Node, StorageVolume, VolumeSnapshot
 from polycloud.compute.types import StorageVolumeState
+from polycloud.testing.conformance.assertions import check_objects, require_true, with_id
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, require_true, with_id
 from polycloud.testing.conformance.compute.suite import ComputeSuite
 
 

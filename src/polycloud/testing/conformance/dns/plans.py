@@ -9,8 +9,8 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.plan import plan_zone
 from polycloud.dns.types import RecordDoesNotExistError, RecordType
 from polycloud.dns.wanted import WantedZone
+from polycloud.testing.conformance.assertions import error_of
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of
 from polycloud.testing.conformance.dns.suite import EXTRA, NAMES, DNSSuite
 
 NAME, ALIAS, PLAN = "change", "host.example.net", "plan"

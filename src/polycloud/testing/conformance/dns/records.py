@@ -18,8 +18,8 @@ from polycloud.dns.types import (
     ZoneDoesNotExistError,
 )
 from polycloud.errors import InvalidArgumentError, PolycloudError, UnsupportedOperationError
+from polycloud.testing.conformance.assertions import check_objects, error_of, require_true, with_id
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of, require_true, with_id
 from polycloud.testing.conformance.dns.suite import ADDRESS, DATA, EXTRA, NAMES, DNSSuite
 
 OTHER_ADDRESS = "192.0.2.2"

@@ -15,7 +15,8 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import RecordType
 from polycloud.errors import NotFoundError
 from polycloud.testing.cleanup import RUN, Kind
-from polycloud.testing.conformance.checks import Checks, with_id
+from polycloud.testing.conformance.assertions import with_id
+from polycloud.testing.conformance.checks import Checks
 
 CreateZone = Callable[..., Zone]
 

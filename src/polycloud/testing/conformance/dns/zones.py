@@ -14,8 +14,8 @@ from polycloud.dns.objects import Record, Zone
 from polycloud.dns.types import RecordType, ZoneAlreadyExistsError, ZoneDoesNotExistError
 from polycloud.errors import PolycloudError
 from polycloud.testing.cleanup import RUN
+from polycloud.testing.conformance.assertions import check_objects, error_of, require_true, with_id
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of, require_true, with_id
 from polycloud.testing.conformance.dns.suite import (
     ADDRESS,
     DATA,

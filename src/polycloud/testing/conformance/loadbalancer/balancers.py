@@ -20,8 +20,8 @@ from polycloud.loadbalancer.types import (
     BalancerDoesNotExistError,
     State,
 )
+from polycloud.testing.conformance.assertions import check_objects, error_of, require_reached, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of, require_reached, require_true
 from polycloud.testing.conformance.creates import FaultAtNumber
 from polycloud.testing.conformance.loadbalancer.suite import CreateBalancer, LBSuite
 from polycloud.tracing.hooks import add_hook

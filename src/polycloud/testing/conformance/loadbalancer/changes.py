@@ -11,8 +11,8 @@ from polycloud.errors import InvalidArgumentError, UnsupportedOperationError
 from polycloud.loadbalancer.base import Driver
 from polycloud.loadbalancer.objects import LoadBalancer
 from polycloud.loadbalancer.types import Algorithm, BalancerAlreadyExistsError
+from polycloud.testing.conformance.assertions import error_of
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of
 from polycloud.testing.conformance.loadbalancer.balancers import NO_PROTOCOL, PORTS, summary
 from polycloud.testing.conformance.loadbalancer.suite import SETTINGS, CreateBalancer, LBSuite
 

@@ -14,8 +14,8 @@ from polycloud.errors import PolycloudError, UnsupportedOperationError
 from polycloud.loadbalancer.base import Driver
 from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.types import Draining, MemberCondition, MemberHealth
+from polycloud.testing.conformance.assertions import require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import require_true
 from polycloud.testing.conformance.loadbalancer.suite import LBSuite
 
 NEEDED = ("balancer_attach_member", "balancer_detach_member", "balancer_list_members")

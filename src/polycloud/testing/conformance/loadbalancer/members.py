@@ -16,8 +16,8 @@ from polycloud.loadbalancer.types import (
     MemberDoesNotExistError,
     MemberHealth,
 )
+from polycloud.testing.conformance.assertions import check_objects, error_of, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of, require_true
 from polycloud.testing.conformance.loadbalancer.suite import LBSuite, SomeNode
 
 ATTACH, DETACH, LIST = "balancer_attach_member", "balancer_detach_member", "balancer_list_members"

@@ -17,7 +17,8 @@ from polycloud.loadbalancer.objects import LoadBalancer, Member
 from polycloud.loadbalancer.settings import HealthCheck, Listener, StickySessions
 from polycloud.loadbalancer.types import Algorithm, State
 from polycloud.testing.cleanup import RUN, Kind
-from polycloud.testing.conformance.checks import Checks, with_id
+from polycloud.testing.conformance.assertions import with_id
+from polycloud.testing.conformance.checks import Checks
 
 CreateBalancer = Callable[..., LoadBalancer]
 SETTINGS = ("health_check", "sticky", "listeners")

@@ -18,8 +18,8 @@ from polycloud.storage.types import (
     ObjectDoesNotExistError,
     ObjectsNotDeletedError,
 )
+from polycloud.testing.conformance.assertions import error_of, require_reached
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of, require_reached
 from polycloud.testing.conformance.storage.suite import (
     CONTENT,
     OTHER,

@@ -17,8 +17,8 @@ from polycloud.storage.types import (
     InvalidContainerNameError,
 )
 from polycloud.testing.cleanup import RUN
+from polycloud.testing.conformance.assertions import check_objects, error_of, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of, require_true
 from polycloud.testing.conformance.storage.suite import CONTENT, CreateContainer, StorageSuite
 
 

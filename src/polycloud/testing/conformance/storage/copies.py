@@ -7,8 +7,8 @@ from functools import partial
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError
+from polycloud.testing.conformance.assertions import error_of
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of
 from polycloud.testing.conformance.storage.suite import (
     CONTENT,
     OTHER,

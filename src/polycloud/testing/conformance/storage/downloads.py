@@ -13,8 +13,8 @@ from polycloud.errors import InvalidArgumentError, PolycloudError
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectHashMismatchError
+from polycloud.testing.conformance.assertions import error_of, require_reached, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of, require_reached, require_true
 from polycloud.testing.conformance.storage.suite import (
     CONTENT,
     OTHER,

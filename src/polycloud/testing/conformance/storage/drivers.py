@@ -11,8 +11,9 @@ from polycloud.http.retry import RetryPolicy
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.testing.cleanup import RUN
+from polycloud.testing.conformance.assertions import require_reached
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import LOST, require_reached
+from polycloud.testing.conformance.checks import LOST
 from polycloud.testing.conformance.storage.suite import CONTENT, READS, CreateContainer, StorageSuite
 from polycloud.testing.faults import FaultList
 from polycloud.testing.replies import BROKEN, UNEXPECTED

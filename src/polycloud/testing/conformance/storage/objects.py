@@ -14,8 +14,8 @@ from polycloud.errors import InvalidArgumentError
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ObjectDoesNotExistError
+from polycloud.testing.conformance.assertions import check_objects, error_of, require_reached, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import check_objects, error_of, require_reached, require_true
 from polycloud.testing.conformance.storage.suite import CONTENT, OTHER, StorageSuite, fetched
 
 FAILED = HTTPStatus.MULTIPLE_CHOICES

@@ -26,8 +26,8 @@ from polycloud.storage.types import (
     ObjectDoesNotExistError,
     ObjectHashMismatchError,
 )
+from polycloud.testing.conformance.assertions import error_of, require_reached
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of, require_reached
 from polycloud.testing.conformance.storage.suite import CONTENT, OTHER, StorageSuite, bytes_of, is_short
 from polycloud.testing.faults import FaultList
 

@@ -12,8 +12,8 @@ from polycloud.errors import InvalidArgumentError
 from polycloud.storage.base import StorageDriver
 from polycloud.storage.objects import Container, Object
 from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError
+from polycloud.testing.conformance.assertions import error_of, require_true
 from polycloud.testing.conformance.base import rule
-from polycloud.testing.conformance.checks import error_of, require_true
 from polycloud.testing.conformance.storage.suite import StorageSuite
 
 CONTENTS = (b"1", b"22", b"333")
