@@ -11,9 +11,7 @@ LACKING = "copy_image create_volume_snapshot destroy_volume_snapshot list_volume
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Sandbox]:
-    with Sandbox(
-        "linode", build=0.02, boot=0.02, power=0.02, copy=0.1, attach=0.1, no_isolation=True
-    ) as cloud:
+    with Sandbox("linode", build=0, boot=0.02, power=0.02, copy=0.1, attach=0.1, no_isolation=True) as cloud:
         yield cloud
 
 

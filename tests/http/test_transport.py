@@ -162,6 +162,35 @@ def test_no_more_connections_than_the_pool_holds(world: World) -> None:
     assert {json_of(response)["connection"] for response in responses} == {1, 2, 3}
 
 
+def test_closing_while_others_wait() -> None:
+    """Who waits for a place of a pool that is closed gets it when it is given back, and no idle one stays."""
+    entered, released = threading.Event(), threading.Event()
+
+    def respond(seen: Seen) -> Answer:
+        entered.set()
+        released.wait(10)
+        return echo(seen)
+
+    with serve(respond) as web, ends_within(10):
+        transport = Urllib3Transport(TransportOptions(pool_size=1))
+        request = Request("GET", web.url, read_timeout=20)
+        found: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: found.append(transport.send(request).status)) for _ in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        entered.wait(10)
+        (pool,) = transport._pools.values()
+        threading.Event().wait(0.1)
+        transport.close()
+        released.set()
+        for thread in threads:
+            thread.join()
+        assert found == [200, 200, 200]
+        assert pool.places.idle == []
+
+
 def test_nobody_listens(send: Send) -> None:
     """A refused connection is a ConnectError: nothing can have been carried out."""
     with raw_answers(b"") as web:

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from polycloud.storage.downloads import RANGE
 from polycloud.storage.drivers.dummy import DummyStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.types import ObjectHashMismatchError
+from support.forked import Forker
 
 SIZE = 5 * RANGE + 7
 
@@ -131,7 +130,7 @@ def test_an_object_that_changed_begins_anew(driver: S3StorageDriver, tmp_path: P
     assert (tmp_path / "film").read_bytes() == b"b" * (2 * RANGE)
 
 
-def test_kill_9(cloud: Sandbox, obj: Object, content: bytes, tmp_path: Path) -> None:
+def test_kill_9(forker: Forker, cloud: Sandbox, obj: Object, content: bytes, tmp_path: Path) -> None:
     """A download whose process was killed goes on in another one."""
     program = f"""
 import os, signal
@@ -145,7 +144,7 @@ def die(size):
 driver = S3StorageDriver(*{cloud.credentials!r}, **{cloud.options!r})
 driver.get_object("bucket", "film").download({str(tmp_path / "film")!r}, resume=True, progress=die)
 """
-    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    ended = forker.run([], os.environ, "", 60, program)
     assert ended.returncode == -signal.SIGKILL
     start = len(cloud.requests)
     obj.download(str(tmp_path / "film"), resume=True)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from polycloud.storage.base import Container
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.resuming import beside
 from polycloud.storage.types import ObjectAlreadyExistsError
+from support.forked import Forker
 
 PART = S3StorageDriver.part_size
 SIZE = 4 * PART + 7
@@ -133,7 +132,7 @@ def test_an_upload_that_is_gone_begins_anew(cloud: Sandbox, bucket: Container, f
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
-def test_kill_9(cloud: Sandbox, bucket: Container, file: Path) -> None:
+def test_kill_9(forker: Forker, cloud: Sandbox, bucket: Container, file: Path) -> None:
     """An upload whose process was killed goes on in another one."""
     program = f"""
 import os, signal
@@ -146,7 +145,7 @@ def die(size):
 driver = S3StorageDriver(*{cloud.credentials!r}, **{cloud.options!r})
 driver.get_container("bucket").upload_object({str(file)!r}, "film", resume=True, progress=die)
 """
-    ended = subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    ended = forker.run([], os.environ, "", 60, program)
     assert ended.returncode == -signal.SIGKILL
     arrived = parts_since(cloud, 0)
     start = len(cloud.requests)

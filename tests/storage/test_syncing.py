@@ -24,6 +24,7 @@ from polycloud.storage.drivers.local import LocalStorageDriver
 from polycloud.storage.drivers.s3 import S3StorageDriver
 from polycloud.storage.syncplan import Action, Plan
 from polycloud.storage.types import ContainerDoesNotExistError, ObjectDoesNotExistError
+from support.forked import Forker
 from support.web import Answer, Seen, serve
 
 SYNC = """
@@ -502,22 +503,14 @@ def test_failures_are_reported(folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize("after", [0, 1, 7])
-def test_kill_9(folder: Path, tmp_path: Path, after: int) -> None:
+def test_kill_9(forker: Forker, folder: Path, tmp_path: Path, after: int) -> None:
     """A sync that was killed goes on in another process, with the same plan and nothing sent twice."""
     target = tmp_path / "target"
     target.mkdir()
 
     def run(uploads: int) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            "-c",
-            SYNC,
-            str(folder),
-            str(target),
-            str(tmp_path / "state"),
-            str(uploads),
-        ]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        arguments = [str(folder), str(target), str(tmp_path / "state"), str(uploads)]
+        return forker.run(arguments, os.environ, "", 60, SYNC)
 
     assert run(after).returncode == -signal.SIGKILL
     assert len(files(target)) == after
@@ -600,7 +593,7 @@ def test_an_executor_that_fails(folder: Path, container: Container, tmp_path: Pa
         sync(folder, container, executor=3)  # type: ignore[arg-type]
 
 
-def test_a_long_copy_goes_on(tmp_path: Path, aws: Sandbox) -> None:
+def test_a_long_copy_goes_on(forker: Forker, tmp_path: Path, aws: Sandbox) -> None:
     """A long object whose copy was killed is not sent from its beginning by the next run of the plan."""
     source = tmp_path / "films"
     source.mkdir()
@@ -621,7 +614,8 @@ from polycloud.storage.drivers.s3 import S3StorageDriver
 driver = S3StorageDriver(*{aws.credentials!r}, **{aws.options!r})
 sync({str(source)!r}, driver.get_container("films"), state={str(state)!r})
 """
-        running = subprocess.Popen([sys.executable, "-c", program])
+        with Path(os.devnull).open("r+b") as null:
+            running = forker.start([], os.environ, [null.fileno()] * 3, program)
         waiting.poll(lambda: len(parts(aws.requests)) == 9 or None, waiting_for="parts", timeout=60)
         running.kill()
         running.wait(60)

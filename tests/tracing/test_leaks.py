@@ -8,8 +8,6 @@ import json
 import os
 import pickle
 import re
-import subprocess
-import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -39,6 +37,7 @@ from polycloud.storage.base import Container, Object
 from polycloud.storage.providers import get_driver as get_storage_driver
 from polycloud.tracing.cleaning import clean
 from polycloud.utils.headers import Headers
+from support.forked import Forker
 from support.recorded import everything_recorded
 from support.web import Answer, Seen, Web, raw_answers, serve
 
@@ -485,7 +484,7 @@ def test_representations(show: Callable[[Any], str]) -> None:
 # The command
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command(forker: Forker, tmp_path: Path) -> None:
     """The command shows no secret, whatever the provider repeats."""
     config = tmp_path / "config.toml"
     with serve(repeating("JSON", 401)) as web:
@@ -495,10 +494,7 @@ def test_the_command(tmp_path: Path) -> None:
         config.chmod(0o600)
         environment = {**os.environ, "POLYCLOUD_CONFIG": str(config), "POLYCLOUD_DEBUG": "-"}
         for options in ((), ("--debug",)):
-            command = [sys.executable, "-m", "polycloud.cli.main", *options, "nodes", "list", "-p", "lab"]
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=60, env=environment
-            )
+            done = forker.run([*options, "nodes", "list", "-p", "lab"], environment, "", 60)
             assert done.returncode != 0
             assert "REDACTED" in done.stderr
             assert canaries(done.stdout + done.stderr) == set()

@@ -5,6 +5,7 @@ import base64
 import html
 import json
 import logging
+import os
 import re
 import shlex
 import subprocess
@@ -39,6 +40,7 @@ from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.tracing.hooks import add_hook
 from polycloud.tracing.trace import Trace
+from support.forked import ANEW, Forker
 from support.recorded import everything_recorded, traced
 from support.web import Answer, Seen, serve
 
@@ -309,10 +311,12 @@ def test_streams() -> None:
 
 
 @pytest.mark.parametrize(("block", "printed"), list(zip(EXAMPLES, PRINTED, strict=True)))
-def test_examples_run(block: str, printed: str, tmp_path: Path) -> None:
+def test_examples_run(
+    forker: Forker, block: str, printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each Python block of docs/traces.md runs as it stands and prints what it promises."""
-    command = [sys.executable, "-W", "error", "-c", block]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = forker.run([], os.environ, "", 60, f"{ANEW}{block}")
     assert done.stderr == ""
     assert re.fullmatch(printed, done.stdout)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
@@ -178,6 +179,12 @@ class _Connections:
         except IndexError:
             return None
 
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses; their places stay."""
+        with suppress(IndexError):
+            while True:
+                self.idle.pop().close()
+
 
 class Pool(HTTPConnectionPool):
     """The connections to an origin, or through a proxy to it: on the way `route`."""
@@ -185,6 +192,8 @@ class Pool(HTTPConnectionPool):
     ConnectionCls: type[Any] = _Connection
     QueueCls: type[Any] = _Connections
     route: Route
+    places: _Connections
+    """`pool`, which is None once this is closed: who waits there still gets what is given back."""
 
     def lease(self, request: Request) -> Any:
         """Return an open connection for `request`; it must be given back.
@@ -209,10 +218,11 @@ class Pool(HTTPConnectionPool):
         if reusable:
             conn.last_sent = last_sent
             del conn.opened_for  # an idle connection would keep its body, and what it has of credentials
-            self._put_conn(conn)
         else:
             conn.close()
-            self._put_conn(None)  # its place, which would be lost for ever
+        self.places.put(conn if reusable else None)  # the place would be lost for ever
+        if self.pool is None:
+            self.places.close_idle()
 
     def _free_connection(self, request: Request) -> Any:
         ours: PolycloudError
@@ -273,4 +283,6 @@ def new_pool(origin: str, options: TransportOptions) -> Pool:
         pool = POOLS[route.scheme](route.host, route.port, **settings)
     assert isinstance(pool, Pool)
     pool.route = route
+    places: Any = pool.pool
+    pool.places = places
     return pool
