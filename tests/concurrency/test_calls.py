@@ -6,14 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, nullcontext, suppress
-from functools import partial
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from typing import Any
 
 import pytest
 
 from polycloud.common.base import Connection
-from polycloud.compute import keys
 from polycloud.compute.deployment import Deployment
 from polycloud.compute.objects import NodeAuthSSHKey
 from polycloud.compute.providers import get_driver
@@ -42,6 +40,7 @@ from polycloud.http.loop import LoopTransports
 from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from support.clock import ends_within
+from support.keypairs import key_pair
 from support.transport import RecordingTransport
 from support.web import Answer, Seen, serve
 
@@ -353,9 +352,12 @@ class Nothing(Deployment):
     """Does nothing."""
 
 
-def late_deployment(provider: str, *, auth: bool = False, build: float = 100, **more: Any) -> DeploymentError:
-    """Return the error of deploying a node that does not come up before the deadline."""
-    private, public = keys.generate()
+@contextmanager
+def late_deployment(
+    provider: str, *, auth: bool = False, build: float = 100, **more: Any
+) -> Iterator[Callable[[], DeploymentError]]:
+    """What deploys a node that does not come up before the deadline, and returns the error."""
+    private, public = key_pair()
     with Sandbox(provider, ssh="off", build=build) as cloud:
         with get_driver(provider)(*cloud.credentials, **cloud.options) as driver:
             arguments: dict[str, Any] = {
@@ -365,24 +367,29 @@ def late_deployment(provider: str, *, auth: bool = False, build: float = 100, **
                 "ssh_key": private,
                 "auth": NodeAuthSSHKey(public) if auth else None,
             }
-            with pytest.raises(DeploymentError) as caught, call_options(deadline=6):
-                driver.deploy_node(Nothing(), **arguments, **more)
-            return caught.value
 
+            def deploy() -> DeploymentError:
+                with pytest.raises(DeploymentError) as caught, call_options(deadline=6):
+                    driver.deploy_node(Nothing(), **arguments, **more)
+                return caught.value
 
-LATE_DEPLOYMENTS: dict[str, Callable[[], DeploymentError]] = {
-    "left": partial(late_deployment, "digitalocean"),
-    "cleaned up": partial(late_deployment, "digitalocean", build=6.5, ex_destroy_on_failure=True),
-    "digitalocean": partial(late_deployment, "digitalocean", auth=True),
-    "nephoscale": partial(late_deployment, "nephoscale", auth=True),
-}
+            yield deploy
 
 
 @pytest.fixture(scope="module")
-def late() -> dict[str, DeploymentError]:
-    """The errors of all late deployments, which wait side by side."""
-    with ends_within(30):
-        return dict(zip(LATE_DEPLOYMENTS, waiting.gather(LATE_DEPLOYMENTS.values()), strict=True))
+def late() -> Iterator[dict[str, DeploymentError]]:
+    """The errors of late deployments, which wait side by side."""
+    deployments = {
+        "left": late_deployment("digitalocean"),
+        "cleaned up": late_deployment("digitalocean", build=6.5, ex_destroy_on_failure=True),
+        "digitalocean": late_deployment("digitalocean", auth=True),
+        "nephoscale": late_deployment("nephoscale", auth=True),
+    }
+    with ExitStack() as stack:
+        calls = [stack.enter_context(one) for one in deployments.values()]
+        with ends_within(30):
+            errors = waiting.gather(calls)
+        yield dict(zip(deployments, errors, strict=True))
 
 
 def test_a_deployment_obeys_the_deadline(late: dict[str, DeploymentError]) -> None:
