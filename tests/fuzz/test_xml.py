@@ -191,6 +191,8 @@ BOMBS = {
     + b"".join(b"<x:a%d/>" % n for n in range(10_000)),
     "a long name": b"<" + b"a" * 1_000_000 + b"/>",
     "a long comment": b"<!--" + b"a-" * 500_000 + b"--><a/>",
+    "much space": b" " * 1_000_000 + b"<a/>",
+    "many instructions": b"<?a?>" * 200_000 + b"<a/>",
     "a long instruction": b"<?a " + b"?" * 500_000 + b"?><a/>",
 }
 
