@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 from xml.etree import ElementTree as ET
@@ -90,7 +91,7 @@ def _value(element: ET.Element, type_: Any) -> Any:
     """Return an element as dicts, lists and texts in the form that `type_` requires; an empty one is None."""
     type_ = _present(type_)
     if _is_struct(type_):
-        found = [(field.encode_name, _field(element, field)) for field in msgspec.structs.fields(type_)]
+        found = [(field.encode_name, _field(element, field)) for field in _fields(type_)]
         return {name: value for name, value in found if value is not None}
     if get_origin(type_) is list:
         return [_value(child, get_args(type_)[0]) for child in element]
@@ -117,12 +118,17 @@ def _wraps(matches: list[ET.Element], of: Any) -> bool:
     empty = not inner and not matches[0].attrib and not (matches[0].text or "").strip()
     if len(matches) > 1 or empty:
         return empty and len(matches) == 1
-    own = {field.encode_name for field in msgspec.structs.fields(of)} if _is_struct(of) else set()
+    own = {field.encode_name for field in _fields(of)} if _is_struct(of) else set()
     return len(inner) == 1 and not inner & own
 
 
 def _is_struct(type_: Any) -> bool:
     return isinstance(type_, type) and issubclass(type_, msgspec.Struct)
+
+
+@lru_cache(maxsize=256)  # msgspec reads the annotations each time, which took most of the time
+def _fields(type_: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(type_)
 
 
 def _present(type_: Any) -> Any:
