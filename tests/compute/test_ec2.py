@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from polycloud import aio
-from polycloud.compute import keys
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.drivers.ec2 import EC2NodeDriver
 from polycloud.compute.objects import (
@@ -52,6 +51,7 @@ from polycloud.http.retry import RetryPolicy
 from polycloud.sandbox import Sandbox
 from polycloud.testing.loopback import Answer
 from support.ec2 import SmallEC2, instance, refusal, response
+from support.keypairs import key_pair
 from support.moto import Moto
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEFx1ziyXUOwqMQQjr2dRzNLQH3bLTmpyjE8pKkyUuVB me@here"
@@ -764,7 +764,7 @@ def test_the_key_of_a_deployment(driver: EC2NodeDriver) -> None:
     """A deployment's own key pair is deleted after it, even if it fails."""
     before = {pair.name for pair in driver.list_key_pairs()}
     mark = unique()
-    private, public = keys.generate()
+    private, public = key_pair()
     with pytest.raises(PolycloudError):
         driver.deploy_node(
             ScriptDeployment("true"), name="web", size=size_of(driver), image=driver.list_images()[0],

@@ -37,6 +37,7 @@ from polycloud.sandbox import Answer as Sent
 from polycloud.sandbox import Sandbox
 from polycloud.testing.faults import Fault, FaultList, FaultProxy
 from support.clock import ends_within
+from support.keypairs import key_pair
 from support.softlayer import PUBLIC_KEY, QUICK, Call, answering, calls, driving, fault, names, value
 from support.web import Answer
 
@@ -1020,7 +1021,7 @@ def test_deploy_with_the_providers_password() -> None:
 
 def test_a_lent_key_is_given_back() -> None:
     """A deployment registers its key, deletes it at the end, and leaves a key alone that the account has."""
-    private, public = keys.generate()
+    private, public = key_pair()
     with Sandbox("softlayer", ssh="folder", no_isolation=True, **QUICK) as cloud, driving(cloud) as driver:
         for listed in (0, 1):
             if listed:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from polycloud import aio
-from polycloud.compute import keys
 from polycloud.compute.base import NodeAuthSSHKey
 from polycloud.compute.deployment import ScriptDeployment
 from polycloud.compute.objects import Node
@@ -22,6 +21,7 @@ from polycloud.loadbalancer.settings import HealthCheck
 from polycloud.rolling import rolling
 from polycloud.sandbox import Sandbox
 from support.haproxy import Site, haproxy, sites
+from support.keypairs import key_pair
 from support.traffic import traffic
 
 REQUESTS = 10_000 if os.environ.get("POLYCLOUD_TRAFFIC") == "long" else 400
@@ -146,7 +146,7 @@ echo $! > web.pid
 @pytest.mark.skipif(os.getuid() != 0, reason="machines with addresses of their own need root")
 def test_rolling_deployments_on_nodes(tell: Tell) -> None:
     """No request is lost while a new version is installed by SSH on the nodes of a cloud, one at a time."""
-    private, public = keys.generate()
+    private, public = key_pair()
     with Sandbox("digitalocean", build=0.2) as cloud, haproxy(BACKEND) as running, running.driver() as driver:
         web = driver.get_balancer("web")
         compute = get_driver("digitalocean")(*cloud.credentials, **cloud.options)
