@@ -87,9 +87,9 @@ def test_error_from_status(status: int, error: type[ProviderError]) -> None:
 
 
 def test_a_message_without_end() -> None:
-    """Of a message of megabytes the beginning is shown, with the request; `value` has all of it."""
+    """Of a message of megabytes the beginning is shown, its length and the request; `value` has all of it."""
     error = PolycloudError("x" * 5_000_000).locate(Exchange("A", "GET", "/path"))
-    assert str(error) == f"{'x' * 10_000}... (A: GET /path)"
+    assert str(error) == f"{'x' * 20_000}\u2026 4,980,000 more characters (A: GET /path)"
     assert error.value == "x" * 5_000_000
 
 

@@ -89,8 +89,8 @@ class Exchange(NamedTuple):
         return f"{self.provider}: {self.method} {self.path}{status}{request_id}"
 
 
-LONGEST_MESSAGE = 10_000
-"""Characters of a message that are shown: a provider's own may have megabytes."""
+LONGEST_MESSAGE = 20_000
+"""Characters of a message that are shown; what leaves a driver has half as many (`tracing.cleaning`)."""
 
 
 class PolycloudError(Exception):
@@ -128,7 +128,7 @@ class PolycloudError(Exception):
     def __str__(self) -> str:
         text = str(self.value)
         if len(text) > LONGEST_MESSAGE:
-            text = f"{text[:LONGEST_MESSAGE]}..."
+            text = f"{text[:LONGEST_MESSAGE]}\u2026 {len(text) - LONGEST_MESSAGE:,} more characters"
         return printable(f"{text} ({self.exchange})" if self.exchange else text)
 
     def __repr__(self) -> str:

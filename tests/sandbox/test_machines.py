@@ -748,6 +748,18 @@ def test_folders_of_the_killed_are_swept(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folders_that_go_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that another sandbox removes while folders are swept keeps no machine from being made."""
+    if loopback_problem():
+        pytest.skip("no loopback addresses")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "polycloud-sandbox-gone").symlink_to(tmp_path / "gone")  # it is listed, and is not there
+    folder._sweep.cache_clear()
+    machine = folder.Folders("", no_isolation=False).machine("a", "127.96.0.2")
+    assert Path(machine.root).is_dir()
+    machine.remove()
+
+
 # Faults and choices
 
 

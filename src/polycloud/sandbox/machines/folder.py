@@ -107,8 +107,9 @@ def _processes(variable: bytes) -> list[int]:
 def _sweep() -> None:
     """Remove the folders of sandboxes that were killed, once per process."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        if folder.stat().st_uid == os.getuid():
-            with contextlib.suppress(OSError):  # the claim of a sandbox that still runs
+        # Another sandbox may remove its folder meanwhile, and the claim of one that still runs is refused
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.getuid():
                 claim = addresses.Claim(folder.name.removeprefix(_PREFIX))
                 shutil.rmtree(folder, ignore_errors=True)
                 claim.release()
