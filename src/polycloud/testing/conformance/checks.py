@@ -1,9 +1,11 @@
 """Rules that hold for every service, as methods that each suite calls under numbers of its own.
 
-@rule()
-def test_d02_supports(self, driver: DNSDriver) -> None:
-\"\"\"`supports` is true for every operation that the provider has, and false for all others.\"\"\"
-self.check_supports(driver)
+    @rule()
+    def test_d02_supports(self, driver: DNSDriver) -> None:
+        \"\"\"`supports` is true for every operation that the provider has, and false for all others.\"\"\"
+        self.check_supports(driver)
+
+The functions in `assertions` are for all suites, too.
 """
 
 from __future__ import annotations
