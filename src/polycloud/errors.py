@@ -128,7 +128,9 @@ class PolycloudError(Exception):
     def __str__(self) -> str:
         text = str(self.value)
         if len(text) > LONGEST_MESSAGE:
-            text = f"{text[:LONGEST_MESSAGE]}\u2026 {len(text) - LONGEST_MESSAGE:,} more characters"
+            from polycloud.utils.values import with_rest
+
+            text = with_rest(text[:LONGEST_MESSAGE], len(text) - LONGEST_MESSAGE)
         return printable(f"{text} ({self.exchange})" if self.exchange else text)
 
     def __repr__(self) -> str:

@@ -19,6 +19,8 @@ from polycloud.concurrency.bridge import bridged, iterate_bridged
 from polycloud.errors import ConnectError, PolycloudError, ReadTimeoutError
 from polycloud.http import looppool
 from polycloud.http.loop import LoopTransport, LoopTransports
+from polycloud.http.looppool import Pool
+from polycloud.http.loopwire import LoopWire
 from polycloud.http.messages import Request, TransportOptions
 from support.certificates import Authority
 from support.clock import ends_within
@@ -256,15 +258,20 @@ def test_cancelled_requests_leave_nothing(stage: str) -> None:
         asyncio.run(main(server))
 
 
+async def leased(transport: LoopTransport, request: Request) -> tuple[Pool, LoopWire]:
+    """Take a place of the transport's only pool."""
+    await transport.exchange(request)
+    (pool,) = transport._pools.values()
+    return pool, await pool.lease(request)
+
+
 def test_a_place_that_comes_with_a_cancellation() -> None:
     """A place in the pool that is given to a task in the same turn as its cancellation goes to the next."""
 
     async def main(url: str) -> None:
         async with transport_with(pool_size=1) as transport:
             request = Request("GET", url, read_timeout=2)
-            await transport.exchange(request)
-            (pool,) = transport._pools.values()
-            wire = await pool.lease(request)
+            pool, wire = await leased(transport, request)
             waiting = [asyncio.create_task(transport.exchange(request)) for _ in range(2)]
             await asyncio.sleep(0)
             pool.give_back(wire, reusable=False)
@@ -282,9 +289,7 @@ def test_a_wait_that_ends_with_a_cancellation() -> None:
     async def main(url: str) -> None:
         async with transport_with(pool_size=1) as transport:
             request = Request("GET", url, read_timeout=0.1)
-            await transport.exchange(request)
-            (pool,) = transport._pools.values()
-            wire = await pool.lease(request)
+            pool, wire = await leased(transport, request)
             waiting = asyncio.create_task(transport.exchange(request))
             await asyncio.sleep(0)
             threading.Event().wait(0.2)

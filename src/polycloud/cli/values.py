@@ -37,7 +37,7 @@ def _sparing(process: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any
 
 
 def _is_valid(param: Any, value: Any) -> bool:
-    """Whether the value is known to be valid: a text for a text, a choice, a default, or nothing."""
+    """Return whether the value is known to be valid: a text for a text, a choice, a default, or nothing."""
     if not value and param.required:
         return False
     annotation = param.type_descriptor.annotation

@@ -159,9 +159,8 @@ def _refuse_early(content: bytes) -> None:
         raise ValueError("its encoding must be one that extends ASCII, such as UTF-8")
     text = start.decode(UTF_16.get(start[:2], "latin-1"), "replace").removeprefix("\ufeff")
     at = 0
-    while found := BEFORE_DOCTYPE.match(
-        text, at
-    ):  # one pattern for all of them would take 30 times their length
+    # One pattern for all of them would take memory of 30 times their length
+    while found := BEFORE_DOCTYPE.match(text, at):
         at = found.end()
     if text.startswith("<!DOCTYPE", at):
         _refuse_doctype()

@@ -249,7 +249,7 @@ class Folders(AbstractFileSystem):  # type: ignore[misc]
     def _level(self, place: Place) -> Iterator[Entry]:
         """Yield what is in a folder; also the folder itself, if there is an object of its name with "/".
 
-        A folder without a name is no path ("a//b"), so its objects are shown under their whole names.
+        A folder with an empty name has no path ("a//b"), so its objects are shown under their whole names.
         """
         for one in place.driver.iterate_folder(place.container, place.prefix):
             if isinstance(one, Object):

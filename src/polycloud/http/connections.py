@@ -111,7 +111,7 @@ class _TLSConnection(_Bounded, HTTPSConnection):
         """Connect."""
         super().connect()
         tls: Any = self.sock
-        tls.suppress_ragged_eofs = False  # the end of TCP is no end of TLS
+        tls.suppress_ragged_eofs = False  # a TCP close without one of TLS may truncate the body
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         secured = super()._connect_tls_proxy(hostname, sock)

@@ -72,7 +72,8 @@ class _Inflate:
         try:
             return self._stream.decompress(data, CHUNK)
         except zlib.error as error:
-            raise _undecodable(str(error)) from None
+            message = str(error)
+        raise _undecodable(message)  # out here, so that it does not hold zlib's error as its context
 
     def _after_end(self, rest: bytes) -> bytes:
         if rest:

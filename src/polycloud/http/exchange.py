@@ -136,9 +136,7 @@ class Exchange:
 
 def handshake_error(error: Exception) -> ConnectError | TLSError:
     """Return the error of a handshake that failed, broke off, or took longer than the time to connect."""
-    if isinstance(
-        error, ssl.SSLEOFError | ConnectionError
-    ):  # of a server that is being restarted, for instance
+    if isinstance(error, ssl.SSLEOFError | ConnectionError):  # such as that of a server that restarts
         return ConnectError("the connection was closed during the TLS handshake")
     late = isinstance(error, TimeoutError)
     hint = "; if the server speaks plain HTTP, its URL begins with http:// (secure=False)"

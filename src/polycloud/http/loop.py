@@ -259,9 +259,6 @@ class _Stream(_Exchange):
                     if step % TURN == 0:
                         self._give_turn()
                     self.request.remaining()
-        except PolycloudError as error:
-            error.__cause__ = error.__context__ = None
-            raise
         finally:
             self.close()
 

@@ -8,12 +8,13 @@ bounds it by the same timeout, however many they are.
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import time
 from contextlib import suppress
 from typing import Any
+
+from urllib3.util.wait import wait_for_read, wait_for_socket
 
 from polycloud.http.messages import CHUNK, Request
 from polycloud.http.protocol import ResponseReader
@@ -106,19 +107,11 @@ class Wire:
 
     def _is_answered(self, reader: ResponseReader) -> bool:
         """Wait until the socket can be written to, and return False; or until something arrived."""
-        seconds = seconds_left(self._request, self._most)
         reads = reader.body_size < EARLY
-        if hasattr(select, "poll"):
-            poller = select.poll()
-            poller.register(self._sock, select.POLLOUT | select.POLLIN * reads)
-            events = poller.poll(seconds * 1000)
-            ready, arrived = bool(events), any(event & ~select.POLLOUT for _, event in events)
-        else:  # Windows
-            readable, writable, _ = select.select([self._sock] * reads, [self._sock], [], seconds)
-            ready, arrived = bool(readable or writable), bool(readable)
-        if not ready:
+        seconds = seconds_left(self._request, self._most)
+        if not wait_for_socket(self._sock, read=reads, write=True, timeout=seconds):
             raise TimeoutError
-        return reads and arrived
+        return reads and wait_for_read(self._sock, 0.0)
 
     def _bound(self) -> None:
         timeout = seconds_left(self._request, self._most)

@@ -414,9 +414,9 @@ class StorageDriver(VersionOperations, Requirements):
         return None
 
     def _find_object(self, container_name: str, object_name: str) -> Object | None:
-        """Return an object; None if there is none.
+        """Return an object, or None if it does not exist.
 
-        It may be None for a container that is missing, too: `get_object` asks where a 404 does not say.
+        It may be None for a missing container, too; `get_object` sends a request more to tell them apart.
         """
         try:
             return self.get_object(container_name, object_name)

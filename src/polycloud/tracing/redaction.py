@@ -23,6 +23,7 @@ import msgspec
 
 from polycloud.http.messages import CONNECTION_HEADERS
 from polycloud.tracing.scanning import SCHEME, Span, named_values, occurrences, views, whole_words, words
+from polycloud.utils.values import with_rest
 
 __all__ = ["REDACTED", "Redaction", "fields", "is_secret", "redaction_of", "secret_fields"]
 
@@ -243,7 +244,7 @@ class Redaction:
         shown = (
             shown[: max(0, min(length, len(shown) - spare))] if len(text) > length + spare else shown[:length]
         )
-        return f"{shown}\u2026 {len(text) - length:,} more characters"
+        return with_rest(shown, len(text) - length)
 
     def _without(self, text: str, *, named: bool, anywhere: bool = False) -> str:
         """Return the text without secrets; `anywhere`: short ones also within longer words."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-__all__ = ["LONGEST", "is_number", "shown", "whole_number"]
+__all__ = ["LONGEST", "is_number", "shown", "whole_number", "with_rest"]
 
 LONGEST = 1e9
 """The most seconds that a caller may ask for, 30 years; clocks and sockets overflow at some more."""
@@ -32,3 +32,8 @@ def shown(value: object) -> str:
     except Exception:  # noqa: BLE001 - a value's own code; an int of 5,000 digits has none either
         text = f"a {type(value).__name__} that cannot be shown"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def with_rest(beginning: str, length: int) -> str:
+    """Return the beginning of a text, and that `length` more characters follow in the whole."""
+    return f"{beginning}\u2026 {length:,} more characters"

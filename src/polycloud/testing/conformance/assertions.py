@@ -27,7 +27,7 @@ R = TypeVar("R", bound=Resource)
 
 
 def with_id(items: Iterable[R], id_: str) -> R | None:
-    """Return the item with this id; None if there is none."""
+    """Return the item with this id, or None."""
     return next((item for item in items if item.id == id_), None)
 
 
